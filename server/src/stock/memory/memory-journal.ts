@@ -1,0 +1,69 @@
+import type { Entry } from '../entry.ts';
+import type { JournalBatch, RecordedHead } from '../stock-engine.ts';
+
+/** Decided entries on their way to the ledger, per partition in order. */
+export class MemoryJournal {
+  #waiting: { entry: Entry; mark: string }[] = [];
+  /** Handed to the recorder, not yet recorded. */
+  #taken = 0;
+  #wake: (() => void) | null = null;
+  #closed = false;
+
+  get size(): number {
+    return this.#waiting.length + this.#taken;
+  }
+
+  append(entry: Entry, mark: string): void {
+    this.#waiting.push({ entry, mark });
+    this.#wakeUp();
+  }
+
+  /** All that waits, up to `limit`, grouped by partition; an empty list once closed. */
+  async next(limit: number): Promise<JournalBatch[]> {
+    while (this.#waiting.length === 0 && !this.#closed) {
+      await new Promise<void>((resolve) => {
+        this.#wake = resolve;
+      });
+    }
+    const entries = this.#waiting.length <= limit ? this.#waiting : this.#waiting.slice(0, limit);
+    this.#waiting = this.#waiting.length <= limit ? [] : this.#waiting.slice(limit);
+    this.#taken += entries.length;
+    return group(entries);
+  }
+
+  open(_head: RecordedHead): void {
+    this.#closed = false;
+  }
+
+  /** The recorder has one batch at a time: what it took is recorded up to `head`. */
+  trim(_head: RecordedHead): void {
+    this.#taken = 0;
+  }
+
+  clear(): void {
+    this.#waiting = [];
+    this.#taken = 0;
+  }
+
+  close(): void {
+    this.#closed = true;
+    this.#wakeUp();
+  }
+
+  #wakeUp(): void {
+    const wake = this.#wake;
+    this.#wake = null;
+    wake?.();
+  }
+}
+
+function group(entries: readonly { entry: Entry; mark: string }[]): JournalBatch[] {
+  const batches = new Map<number, JournalBatch>();
+  for (const item of entries) {
+    const { partition, epoch } = item.entry;
+    const batch = batches.get(partition);
+    if (batch === undefined) batches.set(partition, { partition, epoch, entries: [item] });
+    else batch.entries.push(item);
+  }
+  return [...batches.values()].sort((one, other) => one.partition - other.partition);
+}

@@ -1,0 +1,6 @@
+/** How long an engine remembers an operation id and a closed hold, and how many at most. */
+export const WINDOW_MS = 3_600_000;
+export const WINDOW_COUNT_MAX = 1_000_000;
+/** Nothing younger is forgotten, whatever the count: past `WINDOW_COUNT_HARD` commands are refused instead. */
+export const WINDOW_KEEP_MS = 120_000;
+export const WINDOW_COUNT_HARD = 8_000_000;

@@ -1,0 +1,47 @@
+/**
+ * The rules of stock: (what was read, command, time) → outcome and lines. Pure: no I/O, no clock and no
+ * randomness of its own, so an entry can be decided again from what it says was read, by the recorder before
+ * it answers, by `holdfast verify`, and by an engine in another language that must agree with it.
+ */
+import type { Command } from './commands.ts';
+import type { Read } from './entry.ts';
+import { configure } from './rules/configure.ts';
+import { adjust, count, issue, move, receive } from './rules/movements.ts';
+import { confirm, expire, extend, release, reserve, undo } from './rules/reservations.ts';
+import { type Ruling, refuse } from './rules/ruling.ts';
+
+export type { Ruling } from './rules/ruling.ts';
+
+export function decide(command: Command, read: Read, at: number): Ruling {
+  if (read.unknownStore !== undefined) return refuse({ status: 'unknown-store', storeId: read.unknownStore });
+  if (read.unknownProduct !== undefined) return refuse({ status: 'unknown-product', productId: read.unknownProduct });
+  switch (command.type) {
+    case 'reserve':
+      return reserve(command, read, at);
+    case 'confirm':
+      return confirm(command, read);
+    case 'release':
+      return release(command, read);
+    case 'extend':
+      return extend(command, read, at);
+    case 'expire':
+      return expire(command, read, at);
+    case 'receive':
+      return receive(command, read);
+    case 'distribute':
+    case 'transfer':
+      return move(command, read);
+    case 'issue':
+      return issue(command, read);
+    case 'adjust':
+      return adjust(command, read);
+    case 'count':
+      return count(command, read, at);
+    case 'configure-store':
+    case 'configure-product':
+    case 'configure-level':
+      return configure(command, read);
+    case 'undo':
+      return undo(command, read);
+  }
+}
