@@ -1,0 +1,94 @@
+import type { Entry } from '../stock/entry.ts';
+import type { ImageOperation, RecordedHead } from '../stock/stock-engine.ts';
+
+/** An entry as it is stored: what is indexed, and its text (`entry-codec.ts`), which the chain hashes. */
+export interface EntryRow {
+  seq: number;
+  at: number;
+  hqId: string;
+  operationId: string | null;
+  fingerprint: string | null;
+  type: string;
+  body: string;
+}
+
+export interface StoredEntry {
+  partition: number;
+  seq: number;
+  hash: string;
+  body: string;
+}
+
+/** New entries of one partition, which must follow the head that the recorder knows. */
+export interface PartitionRecord {
+  head: RecordedHead;
+  entries: EntryRow[];
+}
+
+export interface FoundOperation {
+  hqId: string;
+  operationId: string;
+  partition: number;
+  seq: number;
+  fingerprint: string;
+}
+
+export type RecordResult =
+  | { status: 'recorded'; heads: RecordedHead[] }
+  /** Somebody else moved the cursor of these partitions; nothing was recorded. */
+  | { status: 'conflict'; partitions: number[] }
+  /** Operation ids that the ledger holds already; nothing was recorded. */
+  | { status: 'duplicate'; found: FoundOperation[] }
+  /** Rolled back for certain: disk full, locked, a constraint. */
+  | { status: 'rolled-back'; reason: string }
+  /** It cannot be told whether the disk holds it. */
+  | { status: 'unknown'; reason: string };
+
+/** The lineage that a ledger belongs to, fixed when it is created. */
+export interface LedgerIdentity {
+  installationId: string;
+  createdAt: number;
+}
+
+/** The append-only chain of entries, one row per command, and the cursor of each partition. */
+export interface Ledger {
+  identity(): Promise<LedgerIdentity>;
+  heads(): Promise<RecordedHead[]>;
+
+  /**
+   * Begins a new epoch in every partition that stands at its given head, before an engine is filled.
+   * @throws LedgerConflict when another process moved one of them.
+   */
+  openEpoch(heads: readonly RecordedHead[]): Promise<RecordedHead[]>;
+
+  /** Records the entries of several partitions in one durable transaction: all, or none. */
+  record(records: readonly PartitionRecord[]): Promise<RecordResult>;
+
+  /** Entries after `afterSeq`, at most `limit`, in order. */
+  entries(partition: number, afterSeq: number, limit: number): Promise<StoredEntry[]>;
+  entry(partition: number, seq: number): Promise<Entry | null>;
+  findOperations(hqId: string, operationIds: readonly string[]): Promise<FoundOperation[]>;
+
+  /** Operations of one partition recorded at or after `sinceMs`, newest first, at most `limit`. */
+  operationsSince(partition: number, sinceMs: number, limit: number): Promise<ImageOperation[]>;
+  close(): Promise<void>;
+}
+
+/** The ledger cannot be opened: what is wrong, and what to do about it. */
+export class LedgerUnusable extends Error {
+  readonly code: string;
+
+  constructor(code: string, message: string) {
+    super(message);
+    this.name = 'LedgerUnusable';
+    this.code = code;
+  }
+}
+
+/** Another process moved the cursor: this one must not write. */
+export class LedgerConflict extends Error {
+  constructor(partitions: readonly number[]) {
+    super(`the cursor of partition ${partitions.join(', ')} was moved by another process`);
+    this.name = 'LedgerConflict';
+  }
+}

@@ -1,0 +1,26 @@
+/** The thread that writes the ledger: it alone holds the writing connection. */
+import { workerData } from 'node:worker_threads';
+import type { RecordedHead } from '../../stock/stock-engine.ts';
+import { serveThread } from '../../threads/serve-thread.ts';
+import type { PartitionRecord } from '../ledger.ts';
+import { type DatabaseOptions, openLedgerDatabase } from './open-database.ts';
+import { SqliteLedgerStore } from './sqlite-ledger-store.ts';
+
+const { file, options } = workerData as { file: string; options: DatabaseOptions };
+let store: SqliteLedgerStore | null = null;
+
+function opened(): SqliteLedgerStore {
+  if (store === null) throw new Error('the ledger is not open');
+  return store;
+}
+
+serveThread({
+  async open() {
+    store = new SqliteLedgerStore(await openLedgerDatabase(file, options));
+  },
+  identity: () => opened().identity(),
+  heads: () => opened().heads(),
+  openEpoch: (heads: RecordedHead[]) => opened().openEpoch(heads),
+  record: (records: PartitionRecord[]) => opened().record(records),
+  close: () => store?.close(),
+});
