@@ -1,0 +1,85 @@
+import type { Place, RecordedHead } from '../stock/stock-engine.ts';
+
+/** What became of a decided entry. */
+export type Acknowledgement =
+  | { status: 'recorded'; duplicateOf: number | null }
+  /** Proven: the ledger does not hold it and never will. */
+  | { status: 'discarded' }
+  /** It cannot be told yet; the same operation id will tell. */
+  | { status: 'unknown' };
+
+const RECORDED: Acknowledgement = { status: 'recorded', duplicateOf: null };
+const DISCARDED: Acknowledgement = { status: 'discarded' };
+const UNKNOWN: Acknowledgement = { status: 'unknown' };
+
+interface Waiter {
+  mark: string;
+  resolve: (acknowledgement: Acknowledgement) => void;
+}
+
+/** A recorded entry, as the recorder announces it. */
+export interface RecordedMark {
+  seq: number;
+  mark: string;
+  duplicateOf: number | null;
+}
+
+/** Callers that wait until the entry on which their answer rests is in the ledger. */
+export class Acknowledgements {
+  readonly #recordedSeq = new Map<number, number>();
+  readonly #waiters = new Map<number, Map<number, Waiter[]>>();
+
+  /** Where a partition is recorded when an engine opens; nobody may be waiting. */
+  open(heads: readonly RecordedHead[]): void {
+    for (const head of heads) this.#recordedSeq.set(head.partition, head.seq);
+  }
+
+  recordedSeq(partition: number): number {
+    return this.#recordedSeq.get(partition) ?? 0;
+  }
+
+  wait({ partition, seq, mark }: Place): Acknowledgement | Promise<Acknowledgement> {
+    if (seq <= this.recordedSeq(partition)) return RECORDED;
+    return new Promise((resolve) => this.#add(partition, seq, { mark, resolve }));
+  }
+
+  #add(partition: number, seq: number, waiter: Waiter): void {
+    let bySeq = this.#waiters.get(partition);
+    if (bySeq === undefined) {
+      bySeq = new Map();
+      this.#waiters.set(partition, bySeq);
+    }
+    const waiters = bySeq.get(seq);
+    if (waiters === undefined) bySeq.set(seq, [waiter]);
+    else waiters.push(waiter);
+  }
+
+  /** Releases the waiters of these entries by their marks: another entry under the same seq answers nobody. */
+  recorded(head: RecordedHead, marks: readonly RecordedMark[]): void {
+    this.#recordedSeq.set(head.partition, head.seq);
+    const bySeq = this.#waiters.get(head.partition);
+    if (bySeq === undefined) return;
+    for (const { seq, mark, duplicateOf } of marks) {
+      const waiters = bySeq.get(seq);
+      if (waiters === undefined) continue;
+      bySeq.delete(seq);
+      const recorded = duplicateOf === null ? RECORDED : ({ status: 'recorded', duplicateOf } as const);
+      for (const waiter of waiters) waiter.resolve(waiter.mark === mark ? recorded : DISCARDED);
+    }
+  }
+
+  /** The engine was emptied: what was decided and not recorded is gone for certain. */
+  discardAll(): void {
+    this.#resolveAll(DISCARDED);
+  }
+
+  giveUpAll(): void {
+    this.#resolveAll(UNKNOWN);
+  }
+
+  #resolveAll(acknowledgement: Acknowledgement): void {
+    const waiters = [...this.#waiters.values()].flatMap((bySeq) => [...bySeq.values()].flat());
+    this.#waiters.clear();
+    for (const waiter of waiters) waiter.resolve(acknowledgement);
+  }
+}

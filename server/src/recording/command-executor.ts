@@ -1,0 +1,120 @@
+import type { Ledger } from '../ledger/ledger.ts';
+import type { Entry, Hold } from '../stock/entry.ts';
+import { partitionOf } from '../stock/identifiers.ts';
+import type { Outcome } from '../stock/outcome.ts';
+import type { CommandRequest, Decision, Place, StockEngine, UnavailableReason } from '../stock/stock-engine.ts';
+import type { Acknowledgement, Acknowledgements } from './acknowledgements.ts';
+
+/** What a caller is told of a command. */
+export type Execution =
+  /** The entry is in the ledger; `replayed`: it was before this call. */
+  | { status: 'recorded'; entry: Entry; replayed: boolean }
+  /** Answered without an entry of its own; what the answer rests on is in the ledger. */
+  | { status: 'observed'; outcome: Outcome; hold: Hold | null }
+  /** The operation id belongs to another command. */
+  | { status: 'mismatch' }
+  /** Nothing was done; worth trying again. */
+  | { status: 'unavailable'; reason: UnavailableReason | 'discarded' }
+  /** Decided, but it cannot be told whether it is recorded. */
+  | { status: 'unknown' };
+
+/** Finds a reservation that the engine has forgotten, as of all that was recorded when asked. */
+export type FindProjectedHold = (hqId: string, reservationId: string) => Promise<Hold | null>;
+
+export interface ExecutorParts {
+  engine: StockEngine;
+  ledger: Ledger;
+  acknowledgements: Acknowledgements;
+  findProjectedHold: FindProjectedHold;
+}
+
+/** Look-ups that one command may need: its operation id and its hold, each once more if the window moved on. */
+const LOOK_UPS_MAX = 6;
+
+/** Decide, wait until it is recorded, answer: the one way in for every command, whoever sends it. */
+export class CommandExecutor {
+  readonly #parts: ExecutorParts;
+
+  constructor(parts: ExecutorParts) {
+    this.#parts = parts;
+  }
+
+  async execute(request: CommandRequest): Promise<Execution> {
+    let current = request;
+    for (let lookUps = 0; lookUps <= LOOK_UPS_MAX; lookUps += 1) {
+      const decided = this.#parts.engine.decide(current);
+      const decision = decided instanceof Promise ? await decided : decided;
+      if (decision.kind === 'look-up-operation') {
+        const found = await this.#lookUpOperation(current);
+        if ('status' in found) return found;
+        current = found;
+      } else if (decision.kind === 'look-up-hold') {
+        current = { ...current, projectedHold: await this.#lookUpHold(current) };
+      } else {
+        return this.#answer(current, decision);
+      }
+    }
+    return { status: 'unavailable', reason: 'overloaded' };
+  }
+
+  async #answer(
+    request: CommandRequest,
+    decision: Exclude<Decision, { kind: `look-up-${string}` }>,
+  ): Promise<Execution> {
+    switch (decision.kind) {
+      case 'unavailable':
+        return { status: 'unavailable', reason: decision.reason };
+      case 'decided': {
+        const acknowledgement = await this.#wait(decision.place);
+        if (acknowledgement.status !== 'recorded') return refusal(acknowledgement);
+        if (acknowledgement.duplicateOf === null) return { status: 'recorded', entry: decision.entry, replayed: false };
+        return this.#replay(request, decision.place.partition, acknowledgement.duplicateOf);
+      }
+      case 'repeated': {
+        const acknowledgement = await this.#wait(decision.place);
+        if (acknowledgement.status !== 'recorded') return refusal(acknowledgement);
+        return decision.sameBody
+          ? this.#replay(request, decision.place.partition, decision.place.seq)
+          : { status: 'mismatch' };
+      }
+      case 'observed': {
+        const acknowledgement = await this.#wait(decision.head);
+        if (acknowledgement.status !== 'recorded') return refusal(acknowledgement);
+        return { status: 'observed', outcome: decision.outcome, hold: decision.hold };
+      }
+    }
+  }
+
+  #wait(place: Place): Acknowledgement | Promise<Acknowledgement> {
+    return this.#parts.acknowledgements.wait(place);
+  }
+
+  /** The first result under this operation id, read from the ledger; a duplicate leads to its first. */
+  async #replay(request: CommandRequest, partition: number, seq: number): Promise<Execution> {
+    const entry = await this.#parts.ledger.entry(partition, seq);
+    if (entry === null)
+      throw new Error(`entry ${seq} of partition ${partition} is recorded, but the ledger does not show it`);
+    if (entry.duplicateOf !== null) return this.#replay(request, partition, entry.duplicateOf);
+    return entry.fingerprint === request.fingerprint
+      ? { status: 'recorded', entry, replayed: true }
+      : { status: 'mismatch' };
+  }
+
+  async #lookUpOperation(request: CommandRequest): Promise<Execution | CommandRequest> {
+    const partition = partitionOf(request.hqId);
+    const lookedUpAt = this.#parts.acknowledgements.recordedSeq(partition);
+    const [found] = await this.#parts.ledger.findOperations(request.hqId, [request.operationId as string]);
+    return found === undefined ? { ...request, lookedUpAt } : this.#replay(request, found.partition, found.seq);
+  }
+
+  #lookUpHold({ hqId, command }: CommandRequest): Promise<Hold | null> {
+    const reservationId = 'reservationId' in command ? command.reservationId : undefined;
+    return reservationId === undefined ? Promise.resolve(null) : this.#parts.findProjectedHold(hqId, reservationId);
+  }
+}
+
+function refusal(acknowledgement: Exclude<Acknowledgement, { status: 'recorded' }>): Execution {
+  return acknowledgement.status === 'discarded'
+    ? { status: 'unavailable', reason: 'discarded' }
+    : { status: 'unknown' };
+}

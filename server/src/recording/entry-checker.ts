@@ -1,0 +1,181 @@
+/**
+ * The recorder's own look at what an engine decided, before it is recorded and before anyone is answered: the
+ * entry continues the chain, what it says was read is what was recorded last, and the rules make of it the same
+ * outcome and the same lines. So a counter changed by hand, or an engine that differs from the rules, is found here.
+ */
+import {
+  changesOf,
+  ENTRY_VERSION,
+  type Entry,
+  type Hold,
+  type LevelRead,
+  type Line,
+  type TotalsRead,
+} from '../stock/entry.ts';
+import { decide, type Ruling } from '../stock/rules.ts';
+import type { RecordedHead } from '../stock/stock-engine.ts';
+
+/** Levels, totals and holds that the checker remembers in each of its two generations. */
+const REMEMBERED_MAX = 100_000;
+
+export class EntryRejected extends Error {
+  readonly entry: Entry;
+
+  constructor(entry: Entry, reason: string) {
+    super(
+      `entry ${entry.seq} of partition ${entry.partition} (${entry.command.type}) was refused by the recorder: ${reason}`,
+    );
+    this.name = 'EntryRejected';
+    this.entry = entry;
+  }
+}
+
+/** Remembers the newest values, at least the last `REMEMBERED_MAX` distinct keys. */
+class Recent<T> {
+  #young = new Map<string, T>();
+  #old = new Map<string, T>();
+
+  get(key: string): T | undefined {
+    return this.#young.get(key) ?? this.#old.get(key);
+  }
+
+  set(key: string, value: T): void {
+    this.#young.set(key, value);
+    if (this.#young.size < REMEMBERED_MAX) return;
+    this.#old = this.#young;
+    this.#young = new Map();
+  }
+}
+
+export class EntryChecker {
+  #levels = new Recent<LevelRead>();
+  #totals = new Recent<{ onHand: number; reserved: number }>();
+  #holds = new Recent<Hold>();
+
+  /** Forgets all: after a reload what was checked and not recorded must not be remembered. */
+  reset(): void {
+    this.#levels = new Recent();
+    this.#totals = new Recent();
+    this.#holds = new Recent();
+  }
+
+  /** @throws EntryRejected; `before` is the head that the entry must follow. */
+  check(entry: Entry, before: Pick<RecordedHead, 'epoch' | 'seq' | 'at'>): void {
+    if (entry.version !== ENTRY_VERSION)
+      throw new EntryRejected(entry, `version ${entry.version} is not written by this program`);
+    if (entry.epoch !== before.epoch)
+      throw new EntryRejected(entry, `epoch ${entry.epoch} is not open, ${before.epoch} is`);
+    if (entry.seq !== before.seq + 1) throw new EntryRejected(entry, `it does not follow entry ${before.seq}`);
+    if (entry.at < before.at) throw new EntryRejected(entry, 'its time is before that of the entry before it');
+    this.#checkRead(entry);
+    this.#checkRuling(entry, decide(entry.command, entry.read, entry.at));
+    this.#remember(entry);
+  }
+
+  #checkRead(entry: Entry): void {
+    for (const level of entry.read.levels) {
+      const known = this.#levels.get(`${entry.hqId}/${level.storeId}/${level.productId}`);
+      if (known === undefined || sameLevel(known, level)) continue;
+      throw new EntryRejected(
+        entry,
+        `level ${level.storeId}/${level.productId} was read as ${show(level)}, recorded as ${show(known)}`,
+      );
+    }
+    for (const totals of entry.read.totals) {
+      const known = this.#totals.get(`${entry.hqId}/${totals.productId}`);
+      if (known === undefined || (known.onHand === totals.onHand && known.reserved === totals.reserved)) continue;
+      throw new EntryRejected(
+        entry,
+        `totals of ${totals.productId} were read as ${show(totals)}, recorded as ${show(known)}`,
+      );
+    }
+    for (const hold of entry.read.holds) {
+      const known = this.#holds.get(hold.reservationId);
+      if (known === undefined || known === hold || sameHold(known, hold)) continue;
+      throw new EntryRejected(
+        entry,
+        `reservation ${hold.reservationId} was read as ${show(hold)}, recorded as ${show(known)}`,
+      );
+    }
+  }
+
+  #checkRuling(entry: Entry, ruling: Ruling): void {
+    if (!sameOutcome(entry, ruling)) {
+      throw new EntryRejected(entry, `it says ${show(entry.outcome)}, the rules say ${show(ruling.outcome)}`);
+    }
+    if (!sameLines(entry.lines, ruling.lines)) {
+      throw new EntryRejected(entry, `its lines are ${show(entry.lines)}, by the rules ${show(ruling.lines)}`);
+    }
+    const sameHolds =
+      entry.holds.length === ruling.holds.length &&
+      entry.holds.every((hold, index) => sameHold(hold, ruling.holds[index] as Hold));
+    if (!sameHolds)
+      throw new EntryRejected(entry, `its holds are ${show(entry.holds)}, by the rules ${show(ruling.holds)}`);
+  }
+
+  #remember(entry: Entry): void {
+    const totals = new Map<string, TotalsRead>(entry.read.totals.map((read) => [read.productId, { ...read }]));
+    for (const { line, after } of changesOf(entry)) {
+      if (after.onHand < 0 || after.reserved < 0)
+        throw new EntryRejected(entry, `it drives ${after.storeId}/${after.productId} below zero`);
+      this.#levels.set(`${entry.hqId}/${after.storeId}/${after.productId}`, after);
+      const sum = totals.get(after.productId);
+      if (sum === undefined) throw new EntryRejected(entry, `it did not read the totals of ${after.productId}`);
+      sum.onHand += line.onHandChange;
+      sum.reserved += line.reservedChange;
+    }
+    for (const sum of totals.values()) this.#totals.set(`${entry.hqId}/${sum.productId}`, sum);
+    for (const hold of entry.holds) this.#holds.set(hold.reservationId, hold);
+  }
+}
+
+function sameLevel(one: LevelRead, other: LevelRead): boolean {
+  return one.onHand === other.onHand && one.reserved === other.reserved && one.version === other.version;
+}
+
+function sameLines(one: readonly Line[], other: readonly Line[]): boolean {
+  return one.length === other.length && one.every((line, index) => sameLine(line, other[index] as Line));
+}
+
+function sameLine(one: Line, other: Line): boolean {
+  return (
+    one.level === other.level &&
+    one.onHandChange === other.onHandChange &&
+    one.reservedChange === other.reservedChange &&
+    one.hold === other.hold &&
+    one.settings?.safetyStock === other.settings?.safetyStock &&
+    one.settings?.lowThreshold === other.settings?.lowThreshold
+  );
+}
+
+function sameHold(one: Hold, other: Hold): boolean {
+  return (
+    one.reservationId === other.reservationId &&
+    one.status === other.status &&
+    one.orderId === other.orderId &&
+    one.expiresAt === other.expiresAt &&
+    one.items.length === other.items.length &&
+    one.items.every((item, index) => {
+      const twin = other.items[index];
+      return (
+        item.productId === twin?.productId &&
+        item.storeId === twin.storeId &&
+        item.reserved === twin.reserved &&
+        item.confirmed === twin.confirmed &&
+        item.released === twin.released
+      );
+    })
+  );
+}
+
+/** Most outcomes are a status alone; the rest is compared as text. */
+function sameOutcome({ outcome }: Entry, ruling: Ruling): boolean {
+  return (
+    outcome.status === ruling.outcome.status &&
+    (outcome.status === 'reserved' || show(outcome) === show(ruling.outcome))
+  );
+}
+
+function show(value: unknown): string {
+  return JSON.stringify(value);
+}

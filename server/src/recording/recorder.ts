@@ -1,0 +1,204 @@
+/**
+ * Journal → ledger. Group commit: whatever is waiting when a commit ends becomes the next one; its callers are
+ * answered after it, never before. After a failed commit the engine is emptied and filled again from the ledger;
+ * when the disk cannot be believed, everybody is told so (504) and the process ends.
+ */
+import type { EntryRow, Ledger, PartitionRecord } from '../ledger/ledger.ts';
+import type { Entry } from '../stock/entry.ts';
+import { encodeEntry } from '../stock/entry-codec.ts';
+import type { JournalBatch, RecordedHead, StockEngine } from '../stock/stock-engine.ts';
+import type { Acknowledgements } from './acknowledgements.ts';
+import { type EntryChecker, EntryRejected } from './entry-checker.ts';
+
+/** Entries in one transaction; latency and memory stay bounded under a backlog. */
+export const BATCH_ENTRIES_MAX = 1_024;
+/** Rejected entries within `POISON_MS` after which the engine stays halted for an operator. */
+const POISON_REBUILDS_MAX = 1;
+const POISON_MS = 600_000;
+
+export interface RecorderEvents {
+  /** After each commit, with the entries that it holds. */
+  recorded(head: RecordedHead, entries: readonly Entry[]): void;
+  /** An entry turned out to be decided twice: its effect must be undone. */
+  duplicated(entry: Entry): void;
+  committed(statistics: { entries: number; durationMs: number }): void;
+  /** The engine was halted; `reload` fills it again. */
+  halted(reason: string): void;
+  /** Nothing more can be done here: the process must end. */
+  fatal(reason: string): void;
+}
+
+export interface RecorderParts {
+  engine: StockEngine;
+  ledger: Ledger;
+  acknowledgements: Acknowledgements;
+  checker: EntryChecker;
+  events: RecorderEvents;
+  /** Fills the engine from the ledger and opens it. Repeats until it can, unless the recorder is stopped. */
+  reload: () => Promise<RecordedHead[]>;
+  now: () => number;
+}
+
+interface Prepared {
+  record: PartitionRecord;
+  entries: Entry[];
+  marks: string[];
+}
+
+export class Recorder {
+  readonly #parts: RecorderParts;
+  readonly #heads = new Map<number, RecordedHead>();
+  #rejections: number[] = [];
+  #stopped = false;
+  #running: Promise<void> | null = null;
+
+  constructor(parts: RecorderParts) {
+    this.#parts = parts;
+  }
+
+  start(heads: readonly RecordedHead[]): void {
+    this.#adopt(heads);
+    this.#running = this.#run();
+  }
+
+  /** Ends once everything that was decided is recorded; close the engine's journal first. */
+  async stop(): Promise<void> {
+    this.#stopped = true;
+    await this.#running;
+  }
+
+  head(partition: number): RecordedHead {
+    const head = this.#heads.get(partition);
+    if (head === undefined) throw new Error(`the recorder does not hold partition ${partition}`);
+    return head;
+  }
+
+  #adopt(heads: readonly RecordedHead[]): void {
+    for (const head of heads) this.#heads.set(head.partition, head);
+    this.#parts.acknowledgements.open(heads);
+  }
+
+  async #run(): Promise<void> {
+    const { engine, events } = this.#parts;
+    try {
+      for (;;) {
+        const batches = await engine.nextBatches(BATCH_ENTRIES_MAX);
+        if (batches.length === 0) return;
+        await this.#recordBatches(batches);
+      }
+    } catch (error) {
+      this.#parts.acknowledgements.giveUpAll();
+      events.fatal((error as Error).message);
+    }
+  }
+
+  async #recordBatches(batches: readonly JournalBatch[]): Promise<void> {
+    let prepared: Prepared[];
+    try {
+      prepared = batches.map((batch) => this.#prepare(batch));
+    } catch (error) {
+      if (!(error instanceof EntryRejected)) throw error;
+      return this.#rejected(error);
+    }
+    await this.#commit(prepared);
+  }
+
+  /** Checks every entry of the batch against the head that it follows. */
+  #prepare({ partition, entries }: JournalBatch): Prepared {
+    const head = this.head(partition);
+    let before: Pick<RecordedHead, 'epoch' | 'seq' | 'at'> = head;
+    const rows: EntryRow[] = [];
+    for (const { entry } of entries) {
+      this.#parts.checker.check(entry, before);
+      rows.push(rowOf(entry));
+      before = entry;
+    }
+    return {
+      record: { head, entries: rows },
+      entries: entries.map(({ entry }) => entry),
+      marks: entries.map(({ mark }) => mark),
+    };
+  }
+
+  async #commit(prepared: readonly Prepared[]): Promise<void> {
+    const { ledger, events, now } = this.#parts;
+    for (;;) {
+      const startedAt = now();
+      const result = await ledger.record(prepared.map(({ record }) => record));
+      switch (result.status) {
+        case 'recorded':
+          this.#recorded(prepared, result.heads);
+          events.committed({
+            entries: prepared.reduce((sum, { entries }) => sum + entries.length, 0),
+            durationMs: now() - startedAt,
+          });
+          return;
+        case 'duplicate':
+          for (const found of result.found) markDuplicate(prepared, found);
+          continue;
+        case 'rolled-back':
+          return this.#reload(`the ledger refused a commit: ${result.reason}`);
+        case 'conflict':
+          throw new Error(`another process recorded into partition ${result.partitions.join(', ')}`);
+        case 'unknown':
+          throw new Error(`the ledger cannot tell whether a commit is on disk: ${result.reason}`);
+      }
+    }
+  }
+
+  #recorded(prepared: readonly Prepared[], heads: readonly RecordedHead[]): void {
+    const { engine, acknowledgements, events } = this.#parts;
+    for (const [index, { entries, marks }] of prepared.entries()) {
+      const head = heads[index] as RecordedHead;
+      this.#heads.set(head.partition, head);
+      engine.recorded(head);
+      acknowledgements.recorded(
+        head,
+        entries.map(({ seq, duplicateOf }, position) => ({ seq, duplicateOf, mark: marks[position] as string })),
+      );
+      events.recorded(head, entries);
+      for (const entry of entries) if (entry.duplicateOf !== null) events.duplicated(entry);
+    }
+  }
+
+  async #rejected(error: EntryRejected): Promise<void> {
+    const { now } = this.#parts;
+    this.#rejections = [...this.#rejections.filter((at) => now() - at < POISON_MS), now()];
+    if (this.#rejections.length > POISON_REBUILDS_MAX) throw error;
+    await this.#reload(error.message);
+  }
+
+  /** What was decided and not recorded is gone; its callers hear so, and the engine begins again at the ledger's head. */
+  async #reload(reason: string): Promise<void> {
+    const { engine, acknowledgements, checker, events, reload } = this.#parts;
+    engine.halt();
+    checker.reset();
+    acknowledgements.discardAll();
+    events.halted(reason);
+    if (!this.#stopped) this.#adopt(await reload());
+  }
+}
+
+function rowOf(entry: Entry): EntryRow {
+  return {
+    seq: entry.seq,
+    at: entry.at,
+    hqId: entry.hqId,
+    operationId: entry.operationId,
+    fingerprint: entry.fingerprint,
+    type: entry.command.type,
+    body: encodeEntry(entry),
+  };
+}
+
+/** The entry keeps its place, for the chain has no gaps, but not the id: that is the first one's. */
+function markDuplicate(prepared: readonly Prepared[], found: { hqId: string; operationId: string; seq: number }): void {
+  for (const { record, entries } of prepared) {
+    const index = entries.findIndex((entry) => entry.hqId === found.hqId && entry.operationId === found.operationId);
+    if (index < 0) continue;
+    const entry = entries[index] as Entry;
+    entry.duplicateOf = found.seq;
+    entry.operationId = null;
+    record.entries[index] = rowOf(entry);
+  }
+}

@@ -1,0 +1,82 @@
+import type { Ledger } from '../ledger/ledger.ts';
+import { decodeEntry } from '../stock/entry-codec.ts';
+import { WINDOW_COUNT_MAX, WINDOW_MS } from '../stock/operation-memory.ts';
+import type { ImageChunk, ImageCursor, RecordedHead, StockEngine } from '../stock/stock-engine.ts';
+
+const ENTRIES_PER_READ = 2_000;
+
+/** Reads the projections in one snapshot: the cursors first, then what an engine is filled with. */
+export interface ImageSource {
+  image(closedSinceMs: number): AsyncIterable<ImageChunk>;
+}
+
+/** The ledger is behind what was projected from it: it was restored from an older state. */
+export class LedgerWentBack extends Error {
+  constructor(cursor: ImageCursor, head: RecordedHead) {
+    super(
+      `partition ${cursor.partition}: the projections have seen entry ${cursor.seq}, the ledger ends at ${head.seq} or differs there. ` +
+        'The ledger was replaced by an older copy. Put the newest copy back; if there is none and what is missing is lost, remove projections.db and start again.',
+    );
+    this.name = 'LedgerWentBack';
+  }
+}
+
+/**
+ * Fills an emptied engine: a new epoch first, so that nobody of the old one can record any more; then the image of
+ * the projections; then the entries after it; opened last.
+ * @throws LedgerWentBack, LedgerConflict
+ */
+export async function restore(
+  engine: StockEngine,
+  ledger: Ledger,
+  source: ImageSource,
+  nowMs: number,
+): Promise<RecordedHead[]> {
+  engine.halt();
+  const heads = await ledger.openEpoch(await ledger.heads());
+  const reached = new Map<number, number>();
+  for await (const chunk of source.image(nowMs - WINDOW_MS)) {
+    if (chunk.kind === 'cursors') await checkCursors(ledger, heads, chunk.rows);
+    await engine.load(chunk);
+    if (chunk.kind !== 'cursors') continue;
+    for (const cursor of chunk.rows) reached.set(cursor.partition, cursor.seq);
+  }
+  for (const head of heads) await restorePartition(engine, ledger, head, reached.get(head.partition) ?? 0, nowMs);
+  await engine.open(heads);
+  return heads;
+}
+
+async function checkCursors(
+  ledger: Ledger,
+  heads: readonly RecordedHead[],
+  cursors: readonly ImageCursor[],
+): Promise<void> {
+  for (const cursor of cursors) {
+    if (cursor.seq === 0) continue;
+    const head = heads.find(({ partition }) => partition === cursor.partition) as RecordedHead;
+    const [entry] = await ledger.entries(cursor.partition, cursor.seq - 1, 1);
+    if (entry?.hash !== cursor.hash) throw new LedgerWentBack(cursor, head);
+  }
+}
+
+async function restorePartition(
+  engine: StockEngine,
+  ledger: Ledger,
+  head: RecordedHead,
+  imageSeq: number,
+  nowMs: number,
+): Promise<void> {
+  if (head.seq === 0) return;
+  const { partition } = head;
+  const newestFirst = await ledger.operationsSince(partition, nowMs - WINDOW_MS, WINDOW_COUNT_MAX);
+  const rows = newestFirst.reverse().filter((operation) => operation.seq <= imageSeq);
+  const afterSeq = newestFirst.length === 0 ? imageSeq : Math.min(imageSeq, (newestFirst[0]?.seq ?? 1) - 1);
+  await engine.load({ kind: 'operations', partition, afterSeq, rows });
+  for (let seq = imageSeq; seq < head.seq; ) {
+    const entries = await ledger.entries(partition, seq, ENTRIES_PER_READ);
+    if (entries.length === 0)
+      throw new Error(`partition ${partition}: the ledger has no entry after ${seq}, its head says ${head.seq}`);
+    for (const stored of entries) await engine.replay(decodeEntry(stored.body));
+    seq = entries.at(-1)?.seq ?? head.seq;
+  }
+}
