@@ -3,7 +3,17 @@
 
 import { spawn } from 'node:child_process';
 import { createHash } from 'node:crypto';
-import { existsSync, linkSync, readFileSync, renameSync, rmSync, statSync, utimesSync, writeFileSync } from 'node:fs';
+import {
+  existsSync,
+  linkSync,
+  mkdirSync,
+  readFileSync,
+  renameSync,
+  rmSync,
+  statSync,
+  utimesSync,
+  writeFileSync,
+} from 'node:fs';
 import { hostname } from 'node:os';
 import { delimiter, dirname, join, sep } from 'node:path';
 
@@ -32,6 +42,7 @@ export async function ensureInstalled({ root, signal }) {
   try {
     if (isCurrent(paths)) return;
     await install(paths, signal);
+    mkdirSync(dirname(paths.stamp), { recursive: true });
     writeFileSync(paths.stamp, stampOf(paths));
   } finally {
     release();
