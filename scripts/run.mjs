@@ -13,7 +13,7 @@
 // Plain JavaScript without packages, for it must work under the system's Node (18 or newer) before anything is there.
 
 import { spawn, spawnSync } from 'node:child_process';
-import { existsSync } from 'node:fs';
+import { existsSync, readFileSync } from 'node:fs';
 import { constants } from 'node:os';
 import { dirname, isAbsolute, join } from 'node:path';
 import { fileURLToPath, pathToFileURL } from 'node:url';
@@ -29,6 +29,7 @@ const SIGNALS = ['SIGTERM', 'SIGINT', 'SIGHUP'];
 
 const root = dirname(dirname(fileURLToPath(import.meta.url)));
 const parentPid = process.ppid;
+const shellParentPid = isShellCommand(parentPid) ? parentOf(parentPid) : undefined;
 
 /** The project's own Node, else this one or the system's if it is new enough. */
 function findNode() {
@@ -45,13 +46,37 @@ function findNode() {
   return undefined;
 }
 
-/** Calls `stop(signal)` at the first signal, or with SIGTERM when the parent (npm, as a rule) is gone. */
+/** Whether a process is the `sh -c …` that npm puts between itself and a script; shells such as dash do not step aside. */
+function isShellCommand(pid) {
+  try {
+    return readFileSync(`/proc/${pid}/cmdline`, 'utf8').split('\0')[1] === '-c';
+  } catch {
+    // No Linux: the shells of macOS replace themselves by the command.
+    return false;
+  }
+}
+
+function parentOf(pid) {
+  try {
+    // After the name, which is in parentheses and may hold anything: state, parent, …
+    return Number(readFileSync(`/proc/${pid}/stat`, 'utf8').split(') ').pop()?.split(' ')[1]);
+  } catch {
+    return undefined;
+  }
+}
+
+function isParentGone() {
+  if (process.ppid !== parentPid) return true;
+  return shellParentPid !== undefined && parentOf(parentPid) !== shellParentPid;
+}
+
+/** Calls `stop(signal)` at the first signal, or with SIGTERM when the npm that started this is gone. */
 function watchForStop(stop) {
   for (const signal of SIGNALS) process.on(signal, () => stop(signal));
   // Only under npm: a shell that starts the launcher in the background and ends must not end it.
   if (!process.env.npm_lifecycle_event) return;
   const poll = setInterval(() => {
-    if (process.ppid === parentPid) return;
+    if (!isParentGone()) return;
     clearInterval(poll);
     stop('SIGTERM');
   }, PARENT_POLL_MS);

@@ -115,9 +115,13 @@ describe.skipIf(isWindows)('a script ends', () => {
     if (behaviour === 'listen-for-disconnect') expect(run.stdout()).toMatch(/drained\n$/);
   });
 
-  it('when the npm that started its launcher is killed', async () => {
+  // npm runs scripts through a shell, which stays in between or steps aside.
+  it.each([true, false])('when the npm that started its launcher is killed; shell: %s', async (shell) => {
     const npm = `const { spawn } = require('node:child_process');
-      spawn(process.execPath, ${JSON.stringify([LAUNCHER, FIXTURE, 'count-signals'])}, { stdio: 'inherit' });`;
+      const args = ${JSON.stringify([LAUNCHER, FIXTURE, 'count-signals'])};
+      const command = [process.execPath, ...args].map((arg) => JSON.stringify(arg)).join(' ');
+      const options = { stdio: 'inherit' };
+      ${shell} ? spawn('sh', ['-c', command + '; exit $?'], options) : spawn(process.execPath, args, options);`;
     const run = start(['-e', npm], { npm_lifecycle_event: 'start' });
     await listening(run);
     kill(run.process.pid!, 'SIGKILL');
