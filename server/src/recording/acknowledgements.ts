@@ -54,10 +54,14 @@ export class Acknowledgements {
     else waiters.push(waiter);
   }
 
-  /** Releases the waiters of these entries by their marks: another entry under the same seq answers nobody. */
-  recorded(head: RecordedHead, marks: readonly RecordedMark[]): void {
+  /** From now on nobody waits for what is recorded up to this head. */
+  recorded(head: RecordedHead): void {
     this.#recordedSeq.set(head.partition, head.seq);
-    const bySeq = this.#waiters.get(head.partition);
+  }
+
+  /** Releases the waiters of these entries by their marks: another entry under the same seq answers nobody. */
+  release(partition: number, marks: readonly RecordedMark[]): void {
+    const bySeq = this.#waiters.get(partition);
     if (bySeq === undefined) return;
     for (const { seq, mark, duplicateOf } of marks) {
       const waiters = bySeq.get(seq);

@@ -3,7 +3,7 @@
  * answered after it, never before. After a failed commit the engine is emptied and filled again from the ledger;
  * when the disk cannot be believed, everybody is told so (504) and the process ends.
  */
-import type { EntryRow, Ledger, PartitionRecord } from '../ledger/ledger.ts';
+import type { EntryRow, Ledger, PartitionRecord, RecordResult } from '../ledger/ledger.ts';
 import type { Entry } from '../stock/entry.ts';
 import { encodeEntry } from '../stock/entry-codec.ts';
 import type { JournalBatch, RecordedHead, StockEngine } from '../stock/stock-engine.ts';
@@ -12,6 +12,8 @@ import { type EntryChecker, EntryRejected } from './entry-checker.ts';
 
 /** Entries in one transaction; latency and memory stay bounded under a backlog. */
 export const BATCH_ENTRIES_MAX = 1_024;
+/** After this long without an answer of the ledger callers get 504, and may ask again under the same id. */
+const ANSWER_MS_MAX = 10_000;
 /** Rejected entries within `POISON_MS` after which the engine stays halted for an operator. */
 const POISON_REBUILDS_MAX = 1;
 const POISON_MS = 600_000;
@@ -38,6 +40,33 @@ export interface RecorderParts {
   reload: () => Promise<RecordedHead[]>;
   now: () => number;
 }
+
+/** The answers that a commit made possible. */
+class Answers {
+  #releases: (() => void)[];
+
+  constructor(releases: (() => void)[]) {
+    this.#releases = releases;
+  }
+
+  release(): void {
+    const releases = this.#releases;
+    this.#releases = [];
+    for (const release of releases) release();
+  }
+
+  /**
+   * Nothing waits, so all callers are in this batch: answered at once they would all ask again at once, and the
+   * ledger would idle while they are decided. Half of them now, the rest a moment later, while it works.
+   */
+  releaseInHalves(): void {
+    const half = Math.ceil(this.#releases.length / 2);
+    for (const release of this.#releases.splice(0, half)) release();
+    if (this.#releases.length > 0) setImmediate(() => this.release());
+  }
+}
+
+const NO_ANSWERS = new Answers([]);
 
 interface Prepared {
   record: PartitionRecord;
@@ -78,29 +107,41 @@ export class Recorder {
     this.#parts.acknowledgements.open(heads);
   }
 
+  /**
+   * While one batch is being committed the callers of the one before are answered, and what they ask next is
+   * decided: the two threads work side by side. (One after the other: 24 400 reservations/s at 64 in flight.)
+   */
   async #run(): Promise<void> {
-    const { engine, events } = this.#parts;
+    let answers: Answers = NO_ANSWERS;
     try {
       for (;;) {
-        const batches = await engine.nextBatches(BATCH_ENTRIES_MAX);
+        const waiting = this.#parts.engine.nextBatches(BATCH_ENTRIES_MAX);
+        if (waiting instanceof Promise) answers.releaseInHalves();
+        const batches = waiting instanceof Promise ? await waiting : waiting;
         if (batches.length === 0) return;
-        await this.#recordBatches(batches);
+        const recording = this.#recordBatches(batches);
+        if (!(waiting instanceof Promise)) answers.release();
+        answers = NO_ANSWERS;
+        answers = await recording;
       }
     } catch (error) {
       this.#parts.acknowledgements.giveUpAll();
-      events.fatal((error as Error).message);
+      this.#parts.events.fatal((error as Error).message);
+    } finally {
+      answers.release();
     }
   }
 
-  async #recordBatches(batches: readonly JournalBatch[]): Promise<void> {
+  async #recordBatches(batches: readonly JournalBatch[]): Promise<Answers> {
     let prepared: Prepared[];
     try {
       prepared = batches.map((batch) => this.#prepare(batch));
     } catch (error) {
       if (!(error instanceof EntryRejected)) throw error;
-      return this.#rejected(error);
+      await this.#rejected(error);
+      return NO_ANSWERS;
     }
-    await this.#commit(prepared);
+    return this.#commit(prepared);
   }
 
   /** Checks every entry of the batch against the head that it follows. */
@@ -120,24 +161,23 @@ export class Recorder {
     };
   }
 
-  async #commit(prepared: readonly Prepared[]): Promise<void> {
-    const { ledger, events, now } = this.#parts;
+  async #commit(prepared: readonly Prepared[]): Promise<Answers> {
+    const { events, now } = this.#parts;
     for (;;) {
       const startedAt = now();
-      const result = await ledger.record(prepared.map(({ record }) => record));
+      const result = await this.#recordWithin(prepared.map(({ record }) => record));
       switch (result.status) {
-        case 'recorded':
-          this.#recorded(prepared, result.heads);
-          events.committed({
-            entries: prepared.reduce((sum, { entries }) => sum + entries.length, 0),
-            durationMs: now() - startedAt,
-          });
-          return;
+        case 'recorded': {
+          const entries = prepared.reduce((sum, batch) => sum + batch.entries.length, 0);
+          events.committed({ entries, durationMs: now() - startedAt });
+          return this.#recorded(prepared, result.heads);
+        }
         case 'duplicate':
           for (const found of result.found) markDuplicate(prepared, found);
           continue;
         case 'rolled-back':
-          return this.#reload(`the ledger refused a commit: ${result.reason}`);
+          await this.#reload(`the ledger refused a commit: ${result.reason}`);
+          return NO_ANSWERS;
         case 'conflict':
           throw new Error(`another process recorded into partition ${result.partitions.join(', ')}`);
         case 'unknown':
@@ -146,19 +186,35 @@ export class Recorder {
     }
   }
 
-  #recorded(prepared: readonly Prepared[], heads: readonly RecordedHead[]): void {
+  /** A commit that takes too long is waited for, but not by the callers: they are told to ask again. */
+  async #recordWithin(records: readonly PartitionRecord[]): Promise<RecordResult> {
+    const { ledger, acknowledgements } = this.#parts;
+    const timer = setInterval(() => acknowledgements.giveUpAll(), ANSWER_MS_MAX);
+    try {
+      return await ledger.record(records);
+    } finally {
+      clearInterval(timer);
+    }
+  }
+
+  #recorded(prepared: readonly Prepared[], heads: readonly RecordedHead[]): Answers {
     const { engine, acknowledgements, events } = this.#parts;
+    const releases: (() => void)[] = [];
     for (const [index, { entries, marks }] of prepared.entries()) {
       const head = heads[index] as RecordedHead;
       this.#heads.set(head.partition, head);
       engine.recorded(head);
-      acknowledgements.recorded(
-        head,
-        entries.map(({ seq, duplicateOf }, position) => ({ seq, duplicateOf, mark: marks[position] as string })),
-      );
+      const recorded = entries.map(({ seq, duplicateOf }, position) => ({
+        seq,
+        duplicateOf,
+        mark: marks[position] as string,
+      }));
+      acknowledgements.recorded(head);
+      releases.push(...halves(recorded).map((half) => () => acknowledgements.release(head.partition, half)));
       events.recorded(head, entries);
       for (const entry of entries) if (entry.duplicateOf !== null) events.duplicated(entry);
     }
+    return new Answers(releases);
   }
 
   async #rejected(error: EntryRejected): Promise<void> {
@@ -177,6 +233,12 @@ export class Recorder {
     events.halted(reason);
     if (!this.#stopped) this.#adopt(await reload());
   }
+}
+
+function halves<T>(values: T[]): T[][] {
+  if (values.length < 2) return [values];
+  const middle = values.length >> 1;
+  return [values.slice(0, middle), values.slice(middle)];
 }
 
 function rowOf(entry: Entry): EntryRow {

@@ -126,8 +126,8 @@ export interface StockEngine {
   hold(reservationId: string): MaybePromise<{ hqId: string; hold: Hold; head: Place } | null>;
   counts(): MaybePromise<EngineCounts>;
 
-  /** Resolves with decided, unrecorded entries: all that wait, up to `limit`; waits for the first one. */
-  nextBatches(limit: number): Promise<JournalBatch[]>;
+  /** Decided, unrecorded entries: all that wait, up to `limit`, else a promise of the first; none once closed. */
+  nextBatches(limit: number): MaybePromise<JournalBatch[]>;
   /** What is recorded leaves the journal. */
   recorded(head: RecordedHead): void;
 

@@ -1,12 +1,15 @@
 /** The thread that writes the ledger: it alone holds the writing connection. */
+import type { DatabaseSync } from 'node:sqlite';
 import { workerData } from 'node:worker_threads';
 import type { RecordedHead } from '../../stock/stock-engine.ts';
 import { serveThread } from '../../threads/serve-thread.ts';
 import type { PartitionRecord } from '../ledger.ts';
 import { type DatabaseOptions, openLedgerDatabase } from './open-database.ts';
 import { SqliteLedgerStore } from './sqlite-ledger-store.ts';
+import { checkpoint } from './wal-checkpoint.ts';
 
 const { file, options } = workerData as { file: string; options: DatabaseOptions };
+let database: DatabaseSync | null = null;
 let store: SqliteLedgerStore | null = null;
 
 function opened(): SqliteLedgerStore {
@@ -16,11 +19,14 @@ function opened(): SqliteLedgerStore {
 
 serveThread({
   async open() {
-    store = new SqliteLedgerStore(await openLedgerDatabase(file, options));
+    database = await openLedgerDatabase(file, options);
+    database.exec('pragma wal_autocheckpoint = 0');
+    store = new SqliteLedgerStore(database);
   },
   identity: () => opened().identity(),
   heads: () => opened().heads(),
   openEpoch: (heads: RecordedHead[]) => opened().openEpoch(heads),
   record: (records: PartitionRecord[]) => opened().record(records),
+  checkpoint: () => (database === null ? 0 : checkpoint(database)),
   close: () => store?.close(),
 });

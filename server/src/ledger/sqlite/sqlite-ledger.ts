@@ -13,14 +13,37 @@ import {
 } from '../ledger.ts';
 import type { DatabaseOptions } from './open-database.ts';
 
-/** The embedded ledger: one SQLite file, written by one thread and read by another. */
+const CHECKPOINT_EVERY_MS = 200;
+/**
+ * Pages in the write-ahead log (about 200 MB) past which the writer copies the rest itself: under unbroken load the
+ * log begins anew only when nothing in it is left to copy at the moment of a commit.
+ */
+const LOG_PAGES_MAX = 50_000;
+
+/** The embedded ledger: one SQLite file, written by one thread, read by another, checkpointed by a third. */
 export class SqliteLedger implements Ledger {
   readonly #writer: ThreadClient;
   readonly #reader: ThreadClient;
+  readonly #checkpointer: ThreadClient;
+  readonly #timer: NodeJS.Timeout;
+  #checkpointing: Promise<void> | null = null;
 
-  private constructor(writer: ThreadClient, reader: ThreadClient) {
+  private constructor(writer: ThreadClient, file: string) {
     this.#writer = writer;
-    this.#reader = reader;
+    this.#reader = new ThreadClient(new URL('./ledger-reader-thread.ts', import.meta.url), { file });
+    this.#checkpointer = new ThreadClient(new URL('./ledger-checkpoint-thread.ts', import.meta.url), { file });
+    this.#timer = setInterval(() => {
+      this.#checkpointing ??= this.#checkpoint().finally(() => {
+        this.#checkpointing = null;
+      });
+    }, CHECKPOINT_EVERY_MS);
+    this.#timer.unref();
+  }
+
+  /** A checkpoint that fails is tried again; what it would copy is safe in the log. */
+  async #checkpoint(): Promise<void> {
+    const pages = await this.#checkpointer.call<number>('checkpoint').catch(() => 0);
+    if (pages > LOG_PAGES_MAX) await this.#writer.call('checkpoint').catch(() => undefined);
   }
 
   /** @throws LedgerUnusable with what is wrong and what to do about it. */
@@ -33,7 +56,7 @@ export class SqliteLedger implements Ledger {
       const { name, code, message } = error as { name: string; code?: string; message: string };
       throw name === 'LedgerUnusable' ? new LedgerUnusable(code ?? 'LEDGER_UNUSABLE', message) : error;
     }
-    return new SqliteLedger(writer, new ThreadClient(new URL('./ledger-reader-thread.ts', import.meta.url), { file }));
+    return new SqliteLedger(writer, file);
   }
 
   identity(): Promise<LedgerIdentity> {
@@ -74,6 +97,9 @@ export class SqliteLedger implements Ledger {
   }
 
   async close(): Promise<void> {
+    clearInterval(this.#timer);
+    await this.#checkpointing;
+    await this.#checkpointer.close();
     await this.#reader.close();
     await this.#writer.close();
   }

@@ -1,9 +1,9 @@
 import type { Entry } from '../entry.ts';
-import type { JournalBatch, RecordedHead } from '../stock-engine.ts';
+import type { JournalBatch, MaybePromise, RecordedHead } from '../stock-engine.ts';
 
 /** Decided entries on their way to the ledger, per partition in order. */
 export class MemoryJournal {
-  #waiting: { entry: Entry; mark: string }[] = [];
+  readonly #waiting: { entry: Entry; mark: string }[] = [];
   /** Handed to the recorder, not yet recorded. */
   #taken = 0;
   #wake: (() => void) | null = null;
@@ -19,14 +19,21 @@ export class MemoryJournal {
   }
 
   /** All that waits, up to `limit`, grouped by partition; an empty list once closed. */
-  async next(limit: number): Promise<JournalBatch[]> {
+  next(limit: number): MaybePromise<JournalBatch[]> {
+    return this.#waiting.length > 0 || this.#closed ? this.#take(limit) : this.#waitAndTake(limit);
+  }
+
+  async #waitAndTake(limit: number): Promise<JournalBatch[]> {
     while (this.#waiting.length === 0 && !this.#closed) {
       await new Promise<void>((resolve) => {
         this.#wake = resolve;
       });
     }
-    const entries = this.#waiting.length <= limit ? this.#waiting : this.#waiting.slice(0, limit);
-    this.#waiting = this.#waiting.length <= limit ? [] : this.#waiting.slice(limit);
+    return this.#take(limit);
+  }
+
+  #take(limit: number): JournalBatch[] {
+    const entries = this.#waiting.splice(0, limit);
     this.#taken += entries.length;
     return group(entries);
   }
@@ -41,7 +48,7 @@ export class MemoryJournal {
   }
 
   clear(): void {
-    this.#waiting = [];
+    this.#waiting.length = 0;
     this.#taken = 0;
   }
 

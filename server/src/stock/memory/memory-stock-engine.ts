@@ -17,6 +17,7 @@ import type {
   ImageChunk,
   JournalBatch,
   LevelView,
+  MaybePromise,
   Place,
   RecordedHead,
   StockEngine,
@@ -225,7 +226,7 @@ export class MemoryStockEngine implements StockEngine {
     return counts;
   }
 
-  nextBatches(limit: number): Promise<JournalBatch[]> {
+  nextBatches(limit: number): MaybePromise<JournalBatch[]> {
     return this.#journal.next(limit);
   }
 
