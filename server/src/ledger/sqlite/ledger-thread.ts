@@ -1,6 +1,9 @@
 /** The thread that writes the ledger: it alone holds the writing connection. */
 import type { DatabaseSync } from 'node:sqlite';
 import { workerData } from 'node:worker_threads';
+import { catalogWrites } from '../../catalog/sqlite/catalog-handlers.ts';
+import { SqliteCatalogStore } from '../../catalog/sqlite/sqlite-catalog-store.ts';
+import { loadRelayCursors, saveRelayCursors } from '../../events/sqlite/relay-cursor-store.ts';
 import type { RecordedHead } from '../../stock/stock-engine.ts';
 import { serveThread } from '../../threads/serve-thread.ts';
 import type { PartitionRecord } from '../ledger.ts';
@@ -11,10 +14,21 @@ import { checkpoint } from './wal-checkpoint.ts';
 const { file, options } = workerData as { file: string; options: DatabaseOptions };
 let database: DatabaseSync | null = null;
 let store: SqliteLedgerStore | null = null;
+let catalog: SqliteCatalogStore | null = null;
 
 function opened(): SqliteLedgerStore {
   if (store === null) throw new Error('the ledger is not open');
   return store;
+}
+
+function openedDatabase(): DatabaseSync {
+  if (database === null) throw new Error('the ledger is not open');
+  return database;
+}
+
+function openedCatalog(): SqliteCatalogStore {
+  if (catalog === null) throw new Error('the ledger is not open');
+  return catalog;
 }
 
 serveThread({
@@ -22,11 +36,15 @@ serveThread({
     database = await openLedgerDatabase(file, options);
     database.exec('pragma wal_autocheckpoint = 0');
     store = new SqliteLedgerStore(database);
+    catalog = new SqliteCatalogStore(database);
   },
   identity: () => opened().identity(),
   heads: () => opened().heads(),
   openEpoch: (heads: RecordedHead[]) => opened().openEpoch(heads),
   record: (records: PartitionRecord[]) => opened().record(records),
-  checkpoint: () => (database === null ? 0 : checkpoint(database)),
+  checkpoint: () => checkpoint(openedDatabase()),
+  loadRelayCursors: () => loadRelayCursors(openedDatabase()),
+  saveRelayCursors: (cursors: [number, number][]) => saveRelayCursors(openedDatabase(), cursors),
+  ...catalogWrites(openedCatalog),
   close: () => store?.close(),
 });

@@ -20,6 +20,12 @@ const CHECKPOINT_EVERY_MS = 200;
  */
 const LOG_PAGES_MAX = 50_000;
 
+/** The threads of one ledger file: whoever keeps tables in it writes through the one and reads through the other. */
+export interface LedgerThreads {
+  writer: ThreadClient;
+  reader: ThreadClient;
+}
+
 /** The embedded ledger: one SQLite file, written by one thread, read by another, checkpointed by a third. */
 export class SqliteLedger implements Ledger {
   readonly #writer: ThreadClient;
@@ -57,6 +63,10 @@ export class SqliteLedger implements Ledger {
       throw name === 'LedgerUnusable' ? new LedgerUnusable(code ?? 'LEDGER_UNUSABLE', message) : error;
     }
     return new SqliteLedger(writer, file);
+  }
+
+  get threads(): LedgerThreads {
+    return { writer: this.#writer, reader: this.#reader };
   }
 
   identity(): Promise<LedgerIdentity> {

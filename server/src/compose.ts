@@ -1,0 +1,244 @@
+/** Wires an installation: the one place that knows which adapters stand behind the ports. */
+import { setTimeout as delay } from 'node:timers/promises';
+import type { Logger } from 'pino';
+import { loadTokenKey } from './access/token-key.ts';
+import type { Application, Readiness } from './application.ts';
+import { MasterData } from './catalog/master-data.ts';
+import { SqliteCatalog } from './catalog/sqlite/sqlite-catalog.ts';
+import { DataFolder } from './data-folder/data-folder.ts';
+import { LocalEventBus } from './events/local/local-event-bus.ts';
+import { LocalEventFeed } from './events/local/local-event-feed.ts';
+import { Relay } from './events/relay.ts';
+import { SqliteEventSource } from './events/sqlite/sqlite-event-source.ts';
+import { SqliteRelayCursors } from './events/sqlite/sqlite-relay-cursors.ts';
+import { SqliteLedger } from './ledger/sqlite/sqlite-ledger.ts';
+import { Projections } from './projections/projections.ts';
+import { verify } from './reconciliation/verify.ts';
+import { Acknowledgements } from './recording/acknowledgements.ts';
+import { CommandExecutor } from './recording/command-executor.ts';
+import { EntryChecker } from './recording/entry-checker.ts';
+import { ExpirySchedule } from './recording/expiry-schedule.ts';
+import { Recorder, type RecorderEvents } from './recording/recorder.ts';
+import { LedgerWentBack, restore } from './recording/restore.ts';
+import { undoOf } from './recording/undo.ts';
+import { PARTITION_COUNT } from './stock/limits.ts';
+import { MemoryStockEngine } from './stock/memory/memory-stock-engine.ts';
+import type { RecordedHead } from './stock/stock-engine.ts';
+import { Telemetry } from './telemetry/telemetry.ts';
+
+const RELOAD_RETRY_MS = 1_000;
+
+export interface ApplicationConfig {
+  dataFolder: string;
+  log: Logger;
+  /** Called when the process must end, because its disk cannot be believed or its ledger is no longer its own. */
+  onFatal: (reason: string) => void;
+}
+
+export interface RunningApplication extends Application {
+  masterData: MasterData;
+  folder: DataFolder;
+  /** Records what was decided, publishes and projects what was recorded, and lets go of the data folder. */
+  stop(): Promise<void>;
+}
+
+/**
+ * Opens an embedded installation and fills its engine; on return commands are decided.
+ * @throws LedgerUnusable, LedgerWentBack: what is wrong with the data, and what to do.
+ */
+export async function openApplication(config: ApplicationConfig): Promise<RunningApplication> {
+  const folder = await DataFolder.acquire(config.dataFolder);
+  const opened: (() => Promise<void> | void)[] = [() => folder.release()];
+  try {
+    return await new EmbeddedComposition(config, folder, opened).open();
+  } catch (error) {
+    for (const close of opened.reverse()) await close();
+    throw error;
+  }
+}
+
+class EmbeddedComposition {
+  readonly #config: ApplicationConfig;
+  readonly #folder: DataFolder;
+  readonly #opened: (() => Promise<void> | void)[];
+  readonly #now = () => Date.now();
+  readonly #telemetry = new Telemetry();
+  readonly #acknowledgements = new Acknowledgements();
+  readonly #engine = new MemoryStockEngine(this.#now);
+  readonly #bus = new LocalEventBus();
+  readonly #status = { reasons: ['starting'] };
+
+  constructor(config: ApplicationConfig, folder: DataFolder, opened: (() => Promise<void> | void)[]) {
+    this.#config = config;
+    this.#folder = folder;
+    this.#opened = opened;
+  }
+
+  async open(): Promise<RunningApplication> {
+    const ledger = await SqliteLedger.open(this.#folder.ledgerFile);
+    this.#opened.push(() => ledger.close());
+    const projections = await this.#openProjections(ledger);
+    const executor = new CommandExecutor({
+      engine: this.#engine,
+      ledger,
+      acknowledgements: this.#acknowledgements,
+      findProjectedHold: async (hqId, reservationId) => {
+        const found = await projections.history.reservation(reservationId);
+        return found?.hqId === hqId ? found.hold : null;
+      },
+    });
+    const relay = this.#relay(ledger);
+    const heads = await this.#restore(ledger, projections);
+    const recorder = this.#recorder(ledger, projections, relay, executor);
+    recorder.start(heads);
+    this.#opened.push(() => this.#stopRecording(recorder));
+    await relay.start(heads);
+    this.#opened.push(() => relay.stop());
+    const expiry = new ExpirySchedule(this.#engine, (latenessMs) => this.#telemetry.expiryLatenessSeconds.observe(latenessMs / 1_000));
+    this.#opened.push(() => expiry.stop());
+    const catalog = new SqliteCatalog(ledger.threads);
+    const masterData = new MasterData({ catalog, executor });
+    this.#status.reasons = [];
+    await masterData.reconcile();
+    this.#gauges(projections, relay);
+    return this.#application({ ledger, projections, executor, catalog, masterData });
+  }
+
+  async #openProjections(ledger: SqliteLedger): Promise<Projections> {
+    const projections = await Projections.open({
+      file: this.#folder.projectionsFile,
+      ledgerFile: this.#folder.ledgerFile,
+      installationId: (await ledger.identity()).installationId,
+      recordedSeq: (partition) => this.#acknowledgements.recordedSeq(partition),
+      log: this.#config.log,
+    });
+    this.#opened.push(() => projections.close());
+    return projections;
+  }
+
+  #restore(ledger: SqliteLedger, projections: Projections): Promise<RecordedHead[]> {
+    return restore(this.#engine, ledger, projections.images, this.#now());
+  }
+
+  #relay(ledger: SqliteLedger): Relay {
+    return new Relay({
+      source: new SqliteEventSource(ledger.threads.reader),
+      publisher: this.#bus,
+      cursors: new SqliteRelayCursors(ledger.threads.writer),
+      onError: (error) => this.#config.log.error({ err: error }, 'publishing failed; it is tried again'),
+      delay: (ms) => delay(ms),
+    });
+  }
+
+  #recorder(ledger: SqliteLedger, projections: Projections, relay: Relay, executor: CommandExecutor): Recorder {
+    return new Recorder({
+      engine: this.#engine,
+      ledger,
+      acknowledgements: this.#acknowledgements,
+      checker: new EntryChecker(),
+      events: this.#recorderEvents(projections, relay, executor),
+      reload: () => this.#reload(ledger, projections),
+      now: () => performance.now(),
+    });
+  }
+
+  #recorderEvents(projections: Projections, relay: Relay, executor: CommandExecutor): RecorderEvents {
+    const { log, onFatal } = this.#config;
+    return {
+      recorded: (head) => {
+        projections.wake(head.partition, head.seq);
+        relay.recorded(head.partition, head.seq);
+      },
+      duplicated: (entry) => {
+        log.warn({ partition: entry.partition, seq: entry.seq, duplicateOf: entry.duplicateOf }, 'decided twice; taken back');
+        undoOf(entry, executor).catch((error: unknown) => log.error({ err: error, seq: entry.seq }, 'a second decision could not be taken back'));
+      },
+      committed: ({ entries, durationMs }) => {
+        this.#telemetry.batchEntries.observe(entries);
+        this.#telemetry.recordSeconds.observe(durationMs / 1_000);
+      },
+      halted: (reason) => {
+        this.#telemetry.engineHalts.inc();
+        this.#status.reasons = [`the engine is being filled again: ${reason}`];
+        log.error({ reason }, 'the engine was halted; what was not recorded is discarded');
+      },
+      fatal: (reason) => {
+        this.#status.reasons = [reason];
+        log.fatal({ reason }, 'recording has ended');
+        onFatal(reason);
+      },
+    };
+  }
+
+  /** Tries until the ledger lets it: meanwhile commands are refused with 503. */
+  async #reload(ledger: SqliteLedger, projections: Projections): Promise<RecordedHead[]> {
+    for (;;) {
+      try {
+        const heads = await this.#restore(ledger, projections);
+        this.#status.reasons = [];
+        return heads;
+      } catch (error) {
+        if (error instanceof LedgerWentBack) throw error;
+        this.#config.log.error({ err: error }, 'the engine cannot be filled yet');
+        await delay(RELOAD_RETRY_MS);
+      }
+    }
+  }
+
+  async #stopRecording(recorder: Recorder): Promise<void> {
+    await this.#engine.close();
+    await recorder.stop();
+  }
+
+  #gauges(projections: Projections, relay: Relay): void {
+    const { gauge } = this.#telemetry;
+    const set = gauge.bind(this.#telemetry);
+    set('holdfast_open_holds', 'Reservations that hold stock now', () => this.#engine.counts().openHolds);
+    set('holdfast_levels', 'Levels that the engine holds', () => this.#engine.counts().levels);
+    set('holdfast_remembered_operations', 'Operation ids in the window', () => this.#engine.counts().rememberedOperations);
+    set('holdfast_unrecorded_commands', 'Commands decided and not yet recorded', () => this.#engine.counts().unrecorded);
+    set('holdfast_projection_lag_entries', 'Entries recorded and not yet projected', () => projections.lag());
+    set('holdfast_relay_lag_entries', 'Entries recorded and not yet published', () => relay.lag());
+    set('holdfast_event_streams', 'Subscribers of the in-process bus', () => this.#bus.subscribers);
+  }
+
+  #application(parts: {
+    ledger: SqliteLedger;
+    projections: Projections;
+    executor: CommandExecutor;
+    catalog: SqliteCatalog;
+    masterData: MasterData;
+  }): RunningApplication {
+    const { ledger, projections, executor, catalog, masterData } = parts;
+    return {
+      mode: 'embedded',
+      now: this.#now,
+      executor,
+      engine: this.#engine,
+      history: projections.history,
+      catalog,
+      masterData,
+      folder: this.#folder,
+      events: new LocalEventFeed({
+        source: new SqliteEventSource(ledger.threads.reader),
+        bus: this.#bus,
+        recordedSeq: (partition) => this.#acknowledgements.recordedSeq(partition),
+      }),
+      telemetry: this.#telemetry,
+      tokenKey: loadTokenKey(this.#folder.path),
+      readiness: () => this.#readiness(projections),
+      verify: (options) => verify({ ledger, projections, engine: this.#engine, ledgerFile: this.#folder.ledgerFile }, options),
+      rebuild: (projection, onProgress) => projections.rebuild(projection, onProgress),
+      stop: async () => {
+        this.#status.reasons = ['draining'];
+        for (const close of this.#opened.splice(0).reverse()) await close();
+      },
+    };
+  }
+
+  #readiness(projections: Projections): Readiness {
+    const stopped = projections.status().filter((partition) => partition.stopped !== undefined);
+    const degraded = stopped.map(({ partition, stopped: reason }) => `history of partition ${partition} of ${PARTITION_COUNT} stands still: ${reason}`);
+    return { ready: this.#status.reasons.length === 0, reasons: [...this.#status.reasons], degraded };
+  }
+}
