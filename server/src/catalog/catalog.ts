@@ -23,6 +23,8 @@ export interface Product {
   lowThreshold: number | null;
 }
 
+export type MasterKind = 'store' | 'product';
+
 export interface MasterChange {
   hqId: string;
   provenance: Provenance;
@@ -34,7 +36,7 @@ export interface MasterAuditRow {
   id: number;
   at: number;
   hqId: string;
-  kind: 'store' | 'product';
+  kind: MasterKind;
   subjectId: string;
   actor: Provenance['actor'];
   origin: string;
@@ -43,19 +45,65 @@ export interface MasterAuditRow {
   after: Store | Product;
 }
 
-/** HQs, stores and products. Every write leaves an append-only audit row in the same transaction. */
+export interface PutResult {
+  /** New, or written before but never made known to the engine. */
+  created: boolean;
+  /** Counts the writes of this row. */
+  revision: number;
+  /** The engine has not heard of this row's settings: `MasterData` configures it, then marks it. */
+  pending: boolean;
+}
+
+/** A row whose settings the engine has not heard of. */
+export type Pending = { hqId: string; revision: number } & (
+  | { kind: 'store'; row: Store }
+  | { kind: 'product'; row: Product }
+);
+
+export interface ConfiguredMark {
+  kind: MasterKind;
+  id: string;
+  revision: number;
+}
+
+/** Nothing was written, for certain: the disk is full, or the database is locked. Worth trying again. */
+export class CatalogUnavailable extends Error {
+  constructor(reason: string) {
+    super(reason);
+    this.name = 'CatalogUnavailable';
+  }
+}
+
+/**
+ * HQs, stores and products. Every change leaves an append-only audit row in the same transaction; a write that
+ * changes nothing leaves none. Writers go through `MasterData`, which tells the engine too.
+ */
 export interface Catalog {
-  /** Creates or replaces; answers for each whether it is new. One transaction. */
-  putStores(change: MasterChange, stores: readonly Store[]): Promise<{ created: boolean }[]>;
-  putProducts(change: MasterChange, products: readonly Product[]): Promise<{ created: boolean }[]>;
+  /**
+   * Creates or replaces, in one transaction; the HQ exists from now on.
+   * @throws CatalogUnavailable
+   */
+  putStores(change: MasterChange, stores: readonly Store[]): Promise<PutResult[]>;
+  putProducts(change: MasterChange, products: readonly Product[]): Promise<PutResult[]>;
+  /** The engine has heard of these revisions. */
+  markConfigured(hqId: string, marks: readonly ConfiguredMark[]): Promise<void>;
+  /** Rows that wait for the engine, of every HQ, at most `limit`. */
+  pending(limit: number): Promise<Pending[]>;
   store(hqId: string, storeId: string): Promise<Store | null>;
   product(hqId: string, productId: string): Promise<Product | null>;
+  /** By id, in the order of its bytes. */
   stores(hqId: string, page: PageRequest): Promise<Page<Store>>;
   products(hqId: string, page: PageRequest): Promise<Page<Product>>;
   /** Whether an HQ was ever written to; `ensureHq` makes it so. */
   hqExists(hqId: string): Promise<boolean>;
   ensureHq(hqId: string, at: number): Promise<void>;
-  audit(
-    query: { hqId: string; actor?: string; from?: number; to?: number } & PageRequest,
-  ): Promise<Page<MasterAuditRow>>;
+  /** Newest first; `from` and `to` are epoch milliseconds, inclusive. */
+  audit(query: MasterAuditQuery): Promise<Page<MasterAuditRow>>;
+}
+
+export interface MasterAuditQuery extends PageRequest {
+  hqId: string;
+  actor?: string;
+  from?: number;
+  to?: number;
 }

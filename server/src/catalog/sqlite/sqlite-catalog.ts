@@ -1,0 +1,109 @@
+import { InvalidCursor } from '../../events/event-feed.ts';
+import type { LedgerThreads } from '../../ledger/sqlite/sqlite-ledger.ts';
+import type { Page, PageRequest } from '../../projections/history-reads.ts';
+import {
+  type Catalog,
+  CatalogUnavailable,
+  type ConfiguredMark,
+  type MasterAuditQuery,
+  type MasterAuditRow,
+  type MasterChange,
+  type Pending,
+  type Product,
+  type PutResult,
+  type Store,
+} from '../catalog.ts';
+
+const CURSOR = /^(store|product|audit):([A-Za-z0-9._-]{1,64})$/;
+
+/**
+ * Master data beside the entries, in the ledger's file. The reading connection begins a new snapshot with every
+ * statement, so whatever was acknowledged is seen.
+ */
+export class SqliteCatalog implements Catalog {
+  readonly #threads: LedgerThreads;
+
+  constructor(threads: LedgerThreads) {
+    this.#threads = threads;
+  }
+
+  putStores(change: MasterChange, stores: readonly Store[]): Promise<PutResult[]> {
+    return this.#write('putStores', change, stores);
+  }
+
+  putProducts(change: MasterChange, products: readonly Product[]): Promise<PutResult[]> {
+    return this.#write('putProducts', change, products);
+  }
+
+  markConfigured(hqId: string, marks: readonly ConfiguredMark[]): Promise<void> {
+    return this.#write('markConfigured', hqId, marks);
+  }
+
+  ensureHq(hqId: string, at: number): Promise<void> {
+    return this.#write('ensureHq', hqId, at);
+  }
+
+  pending(limit: number): Promise<Pending[]> {
+    return this.#threads.reader.call('pendingMasterData', limit);
+  }
+
+  store(hqId: string, storeId: string): Promise<Store | null> {
+    return this.#threads.reader.call('store', hqId, storeId);
+  }
+
+  product(hqId: string, productId: string): Promise<Product | null> {
+    return this.#threads.reader.call('product', hqId, productId);
+  }
+
+  async stores(hqId: string, { cursor, limit }: PageRequest): Promise<Page<Store>> {
+    const afterId = readCursor('store', cursor) ?? '';
+    const rows = await this.#threads.reader.call<Store[]>('stores', hqId, afterId, limit + 1);
+    return pageOf(rows, limit, (row) => writeCursor('store', row.storeId));
+  }
+
+  async products(hqId: string, { cursor, limit }: PageRequest): Promise<Page<Product>> {
+    const afterId = readCursor('product', cursor) ?? '';
+    const rows = await this.#threads.reader.call<Product[]>('products', hqId, afterId, limit + 1);
+    return pageOf(rows, limit, (row) => writeCursor('product', row.productId));
+  }
+
+  hqExists(hqId: string): Promise<boolean> {
+    return this.#threads.reader.call('hqExists', hqId);
+  }
+
+  async audit({ cursor, limit, ...filter }: MasterAuditQuery): Promise<Page<MasterAuditRow>> {
+    const beforeId = Number(readCursor('audit', cursor) ?? Number.MAX_SAFE_INTEGER);
+    if (!Number.isSafeInteger(beforeId)) throw new InvalidCursor();
+    const query = { ...filter, limit: limit + 1 };
+    const rows = await this.#threads.reader.call<MasterAuditRow[]>('masterAudit', query, beforeId);
+    return pageOf(rows, limit, (row) => writeCursor('audit', String(row.id)));
+  }
+
+  async #write<T>(method: string, ...args: unknown[]): Promise<T> {
+    try {
+      return await this.#threads.writer.call<T>(method, ...args);
+    } catch (error) {
+      // An error crosses the thread without its class.
+      const { name, message } = error as Error;
+      throw name === 'CatalogUnavailable' ? new CatalogUnavailable(message) : error;
+    }
+  }
+}
+
+function pageOf<T>(rows: T[], limit: number, cursorOf: (row: T) => string): Page<T> {
+  if (rows.length <= limit) return { items: rows, nextCursor: null };
+  const items = rows.slice(0, limit);
+  return { items, nextCursor: cursorOf(items[limit - 1] as T) };
+}
+
+function writeCursor(list: 'store' | 'product' | 'audit', key: string): string {
+  return Buffer.from(`${list}:${key}`).toString('base64url');
+}
+
+/** @throws InvalidCursor when it is none of this list's. */
+function readCursor(list: 'store' | 'product' | 'audit', cursor: string | null): string | null {
+  if (cursor === null) return null;
+  const match = CURSOR.exec(Buffer.from(cursor, 'base64url').toString());
+  if (match === null || match[1] !== list) throw new InvalidCursor();
+  return match[2] as string;
+}
