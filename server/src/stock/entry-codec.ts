@@ -69,7 +69,8 @@ function encodeHoldItem(item: HoldItem): string {
   return item.price === undefined ? `${head}]` : `${head},${item.price}]`;
 }
 
-function encodeHold(hold: Hold): string {
+/** A hold as it stands in an entry; tables of holds keep the same text. */
+export function encodeHold(hold: Hold): string {
   return (
     `["${hold.reservationId}","${hold.storeId}","${hold.transactionId}",${nullable(hold.orderId)},"${hold.status}"` +
     `,${hold.createdAt},${hold.expiresAt},[${joined(hold.items, encodeHoldItem)}]]`
@@ -174,6 +175,10 @@ function decodeLine(tuple: Tuple): Line {
   if (safetyStock !== undefined) line.settings = { safetyStock, lowThreshold: lowThreshold ?? null };
   else if (hold !== undefined && hold !== null) line.hold = hold;
   return line;
+}
+
+export function parseHold(text: string): Hold {
+  return decodeHold(JSON.parse(text) as Tuple);
 }
 
 function decodeHold(tuple: Tuple): Hold {
