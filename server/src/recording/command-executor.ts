@@ -73,9 +73,8 @@ export class CommandExecutor {
       case 'repeated': {
         const acknowledgement = await this.#wait(decision.place);
         if (acknowledgement.status !== 'recorded') return refusal(acknowledgement);
-        return decision.sameBody
-          ? this.#replay(request, decision.place.partition, decision.place.seq)
-          : { status: 'mismatch' };
+        // The first entry tells whose body it is: the engine may remember a duplicate of it with another one.
+        return this.#replay(request, decision.place.partition, decision.place.seq);
       }
       case 'observed': {
         const acknowledgement = await this.#wait(decision.head);

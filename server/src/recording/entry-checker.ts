@@ -3,6 +3,7 @@
  * entry continues the chain, what it says was read is what was recorded last, and the rules make of it the same
  * outcome and the same lines. So a counter changed by hand, or an engine that differs from the rules, is found here.
  */
+import type { ConfigureProduct } from '../stock/commands.ts';
 import {
   changesOf,
   ENTRY_VERSION,
@@ -12,6 +13,7 @@ import {
   type Line,
   type TotalsRead,
 } from '../stock/entry.ts';
+import { holdsToRead, levelsToRead } from '../stock/rules/read-plan.ts';
 import { decide, type Ruling } from '../stock/rules.ts';
 import type { RecordedHead } from '../stock/stock-engine.ts';
 
@@ -49,7 +51,7 @@ class Recent<T> {
 
 export class EntryChecker {
   #levels = new Recent<LevelRead>();
-  #totals = new Recent<{ onHand: number; reserved: number }>();
+  #totals = new Recent<TotalsRead>();
   #holds = new Recent<Hold>();
 
   /** Forgets all: after a reload what was checked and not recorded must not be remembered. */
@@ -67,8 +69,9 @@ export class EntryChecker {
       throw new EntryRejected(entry, `epoch ${entry.epoch} is not open, ${before.epoch} is`);
     if (entry.seq !== before.seq + 1) throw new EntryRejected(entry, `it does not follow entry ${before.seq}`);
     if (entry.at < before.at) throw new EntryRejected(entry, 'its time is before that of the entry before it');
+    checkReadSet(entry);
     this.#checkRead(entry);
-    this.#checkRuling(entry, decide(entry.command, entry.read, entry.at));
+    this.#checkRuling(entry, rulingOf(entry));
     this.#remember(entry);
   }
 
@@ -83,7 +86,7 @@ export class EntryChecker {
     }
     for (const totals of entry.read.totals) {
       const known = this.#totals.get(`${entry.hqId}/${totals.productId}`);
-      if (known === undefined || (known.onHand === totals.onHand && known.reserved === totals.reserved)) continue;
+      if (known === undefined || sameTotals(known, totals)) continue;
       throw new EntryRejected(
         entry,
         `totals of ${totals.productId} were read as ${show(totals)}, recorded as ${show(known)}`,
@@ -115,7 +118,7 @@ export class EntryChecker {
 
   #remember(entry: Entry): void {
     const totals = new Map<string, TotalsRead>(entry.read.totals.map((read) => [read.productId, { ...read }]));
-    for (const { line, after } of changesOf(entry)) {
+    for (const { line, before, after } of changesOf(entry)) {
       if (after.onHand < 0 || after.reserved < 0)
         throw new EntryRejected(entry, `it drives ${after.storeId}/${after.productId} below zero`);
       this.#levels.set(`${entry.hqId}/${after.storeId}/${after.productId}`, after);
@@ -123,14 +126,62 @@ export class EntryChecker {
       if (sum === undefined) throw new EntryRejected(entry, `it did not read the totals of ${after.productId}`);
       sum.onHand += line.onHandChange;
       sum.reserved += line.reservedChange;
+      sum.safetyStock += after.safetyStock - (before.version === 0 ? 0 : before.safetyStock);
     }
+    if (entry.command.type === 'configure-product') this.#rememberDefault(entry, entry.command, totals);
     for (const sum of totals.values()) this.#totals.set(`${entry.hqId}/${sum.productId}`, sum);
     for (const hold of entry.holds) this.#holds.set(hold.reservationId, hold);
+  }
+
+  /** A product's new default is the safety stock of every level that the entry read, and counts once for each. */
+  #rememberDefault(entry: Entry, command: ConfigureProduct, totals: ReadonlyMap<string, TotalsRead>): void {
+    const safetyStock = command.settings.safetyStock ?? 0;
+    const sum = totals.get(command.productId);
+    for (const level of entry.read.levels) {
+      this.#levels.set(`${entry.hqId}/${level.storeId}/${level.productId}`, { ...level, safetyStock });
+      if (sum !== undefined) sum.safetyStock += safetyStock - level.safetyStock;
+    }
+  }
+}
+
+/** The read set is the one that the command needs: no level is left out, and none stands in for another. */
+function checkReadSet(entry: Entry): void {
+  const { command, read } = entry;
+  const asked = holdsToRead(command);
+  for (const { reservationId } of read.holds) {
+    if (!asked.includes(reservationId))
+      throw new EntryRejected(entry, `it read ${reservationId}, which it does not name`);
+  }
+  if (command.type === 'configure-product') return;
+  const keys = levelsToRead(command, read.holds);
+  const same =
+    keys.length === read.levels.length &&
+    keys.every(({ storeId, productId }, index) => {
+      const level = read.levels[index];
+      return level?.storeId === storeId && level.productId === productId;
+    });
+  if (!same) throw new EntryRejected(entry, `it read ${show(read.levels)}, its command is about ${show(keys)}`);
+}
+
+function rulingOf(entry: Entry): Ruling {
+  try {
+    return decide(entry.command, entry.read, entry.at);
+  } catch (error) {
+    throw new EntryRejected(entry, (error as Error).message);
   }
 }
 
 function sameLevel(one: LevelRead, other: LevelRead): boolean {
-  return one.onHand === other.onHand && one.reserved === other.reserved && one.version === other.version;
+  return (
+    one.onHand === other.onHand &&
+    one.reserved === other.reserved &&
+    one.safetyStock === other.safetyStock &&
+    one.version === other.version
+  );
+}
+
+function sameTotals(one: TotalsRead, other: TotalsRead): boolean {
+  return one.onHand === other.onHand && one.reserved === other.reserved && one.safetyStock === other.safetyStock;
 }
 
 function sameLines(one: readonly Line[], other: readonly Line[]): boolean {

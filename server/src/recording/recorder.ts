@@ -77,6 +77,8 @@ interface Prepared {
 export class Recorder {
   readonly #parts: RecorderParts;
   readonly #heads = new Map<number, RecordedHead>();
+  /** What is recorded and not answered yet. */
+  #answers: Answers = NO_ANSWERS;
   #rejections: number[] = [];
   #stopped = false;
   #running: Promise<void> | null = null;
@@ -112,23 +114,26 @@ export class Recorder {
    * decided: the two threads work side by side. (One after the other: 24 400 reservations/s at 64 in flight.)
    */
   async #run(): Promise<void> {
-    let answers: Answers = NO_ANSWERS;
     try {
       for (;;) {
         const waiting = this.#parts.engine.nextBatches(BATCH_ENTRIES_MAX);
-        if (waiting instanceof Promise) answers.releaseInHalves();
+        if (waiting instanceof Promise) this.#answers.releaseInHalves();
         const batches = waiting instanceof Promise ? await waiting : waiting;
         if (batches.length === 0) return;
         const recording = this.#recordBatches(batches);
-        if (!(waiting instanceof Promise)) answers.release();
-        answers = NO_ANSWERS;
-        answers = await recording;
+        if (!(waiting instanceof Promise)) this.#answers.release();
+        const answers = await recording;
+        this.#answers.release();
+        this.#answers = answers;
       }
     } catch (error) {
+      // Nobody records any more: what is decided from now on would wait for ever.
+      this.#parts.engine.halt();
+      this.#answers.release();
       this.#parts.acknowledgements.giveUpAll();
       this.#parts.events.fatal((error as Error).message);
     } finally {
-      answers.release();
+      this.#answers.release();
     }
   }
 
@@ -227,6 +232,8 @@ export class Recorder {
   /** What was decided and not recorded is gone; its callers hear so, and the engine begins again at the ledger's head. */
   async #reload(reason: string): Promise<void> {
     const { engine, acknowledgements, checker, events, reload } = this.#parts;
+    // Callers of the batch before may wait still: theirs is recorded and must not be called discarded.
+    this.#answers.release();
     engine.halt();
     checker.reset();
     acknowledgements.discardAll();

@@ -7,6 +7,7 @@ import type { Command } from './commands.ts';
 import type { Read } from './entry.ts';
 import { configure } from './rules/configure.ts';
 import { adjust, count, issue, move, receive } from './rules/movements.ts';
+import { levelKey } from './rules/read-plan.ts';
 import { confirm, expire, extend, release, reserve, undo } from './rules/reservations.ts';
 import { type Ruling, refuse } from './rules/ruling.ts';
 
@@ -15,6 +16,7 @@ export type { Ruling } from './rules/ruling.ts';
 export function decide(command: Command, read: Read, at: number): Ruling {
   if (read.unknownStore !== undefined) return refuse({ status: 'unknown-store', storeId: read.unknownStore });
   if (read.unknownProduct !== undefined) return refuse({ status: 'unknown-product', productId: read.unknownProduct });
+  assertDistinct(read);
   switch (command.type) {
     case 'reserve':
       return reserve(command, read, at);
@@ -44,4 +46,11 @@ export function decide(command: Command, read: Read, at: number): Ruling {
     case 'undo':
       return undo(command, read);
   }
+}
+
+/** Lines are checked each against its own level: a level read twice could be taken from twice. */
+function assertDistinct({ levels }: Read): void {
+  if (levels.length < 2) return;
+  if (new Set(levels.map(levelKey)).size === levels.length) return;
+  throw new Error('a command names a level twice: equal lines are summed, and nothing moves from a place to itself');
 }

@@ -3,10 +3,11 @@
  * synchronous step, so nothing can come between its check and its effect. It journals every entry and forgets
  * nothing that the ledger has not recorded; after a failed commit it is emptied and filled again.
  */
+import type { CommandType } from '../commands.ts';
 import { ENTRY_VERSION, type Entry, type Hold, isOpen, type Read } from '../entry.ts';
 import { partitionOf, partitionOfReservation } from '../identifiers.ts';
 import { EXPIRE_BATCH_MAX, PARTITION_COUNT } from '../limits.ts';
-import { WINDOW_MS } from '../operation-memory.ts';
+import { WINDOW_BOUNDS, type WindowBounds } from '../operation-memory.ts';
 import { isPassing, type Outcome } from '../outcome.ts';
 import { holdsToRead } from '../rules/read-plan.ts';
 import { decide as decideByRules, type Ruling } from '../rules.ts';
@@ -28,9 +29,10 @@ import { type HoldRecord, PartitionState } from './partition-state.ts';
 /** Commands that may wait for the ledger before new ones are refused. */
 export const UNRECORDED_MAX = 16_384;
 
-/** Commands that are looked up in the ledger when the window does not know their id: a second effect of a
- * reserve or an issue can be undone, one of these could not. */
-const LOOKED_UP = new Set(['receive', 'adjust', 'count', 'distribute', 'transfer']);
+/** A second effect of these can be undone; all others are looked up in the ledger when the window does not know
+ * their id, those of a hold only when the hold is older than the window. */
+const UNDOABLE: ReadonlySet<CommandType> = new Set(['reserve', 'issue']);
+const OF_A_HOLD: ReadonlySet<CommandType> = new Set(['confirm', 'release', 'extend']);
 
 const EXPIRY: Pick<CommandRequest, 'actor' | 'origin' | 'causationId' | 'operationId' | 'fingerprint'> = {
   actor: { subject: 'holdfast', role: 'system' },
@@ -42,13 +44,15 @@ const EXPIRY: Pick<CommandRequest, 'actor' | 'origin' | 'causationId' | 'operati
 
 export class MemoryStockEngine implements StockEngine {
   readonly #now: () => number;
+  readonly #bounds: WindowBounds;
   readonly #journal = new MemoryJournal();
   #partitions: PartitionState[] = [];
   #open = false;
 
   /** `now` gives epoch milliseconds; the engine clamps it to rise within a partition. */
-  constructor(now: () => number) {
+  constructor(now: () => number, bounds: WindowBounds = WINDOW_BOUNDS) {
     this.#now = now;
+    this.#bounds = bounds;
     this.halt();
   }
 
@@ -63,7 +67,7 @@ export class MemoryStockEngine implements StockEngine {
     this.#expireNamed(state, request, at);
     const holds = this.#readHolds(state, request);
     if (holds === null) return { kind: 'look-up-hold' };
-    if (this.#mustLookUp(state, request, holds, at)) return { kind: 'look-up-operation' };
+    if (this.#mustLookUp(state, request, holds)) return { kind: 'look-up-operation' };
     return this.#decideNow(state, request, holds, at);
   }
 
@@ -148,11 +152,12 @@ export class MemoryStockEngine implements StockEngine {
     return holds;
   }
 
-  #mustLookUp(state: PartitionState, request: CommandRequest, holds: readonly Hold[], at: number): boolean {
-    if (request.operationId === null) return false;
+  #mustLookUp(state: PartitionState, request: CommandRequest, holds: readonly Hold[]): boolean {
+    const { type } = request.command;
+    if (request.operationId === null || UNDOABLE.has(type)) return false;
     const [hold] = holds;
-    const ancient = hold !== undefined && request.command.type !== 'undo' && at - hold.createdAt > WINDOW_MS;
-    if (!ancient && !LOOKED_UP.has(request.command.type)) return false;
+    // Whatever was done to a younger hold was done within the window.
+    if (OF_A_HOLD.has(type) && (hold === undefined || hold.createdAt > state.operations.floorAt)) return false;
     return request.lookedUpAt === undefined || request.lookedUpAt < state.operations.floorSeq;
   }
 
@@ -237,7 +242,10 @@ export class MemoryStockEngine implements StockEngine {
   halt(): void {
     this.#open = false;
     this.#journal.clear();
-    this.#partitions = Array.from({ length: PARTITION_COUNT }, (_, partition) => new PartitionState(partition));
+    this.#partitions = Array.from(
+      { length: PARTITION_COUNT },
+      (_, partition) => new PartitionState(partition, this.#bounds),
+    );
   }
 
   load(chunk: ImageChunk): void {
@@ -271,8 +279,9 @@ export class MemoryStockEngine implements StockEngine {
   open(heads: readonly RecordedHead[]): void {
     for (const head of heads) {
       const state = this.#partition(head.partition);
+      if (state.seq !== head.seq)
+        throw new Error(`partition ${head.partition} was filled up to entry ${state.seq}, its head is at ${head.seq}`);
       state.epoch = head.epoch;
-      state.seq = head.seq;
       state.at = Math.max(state.at, head.at);
       this.#journal.open(head);
     }

@@ -1,4 +1,4 @@
-import { WINDOW_COUNT_HARD, WINDOW_COUNT_MAX, WINDOW_KEEP_MS, WINDOW_MS } from '../operation-memory.ts';
+import type { WindowBounds } from '../operation-memory.ts';
 import type { Place } from '../stock-engine.ts';
 
 export interface RememberedOperation {
@@ -12,9 +12,13 @@ export class OperationWindow {
   readonly #operations = new Map<string, RememberedOperation>();
   /** Every operation of a later `seq` is here. */
   #floorSeq: number;
+  #floorAt: number;
+  readonly #bounds: WindowBounds;
 
-  constructor(floorSeq: number) {
+  constructor(floorSeq: number, floorAt: number, bounds: WindowBounds) {
     this.#floorSeq = floorSeq;
+    this.#floorAt = floorAt;
+    this.#bounds = bounds;
   }
 
   get size(): number {
@@ -23,6 +27,11 @@ export class OperationWindow {
 
   get floorSeq(): number {
     return this.#floorSeq;
+  }
+
+  /** Every operation decided later than this is here. */
+  get floorAt(): number {
+    return this.#floorAt;
   }
 
   find(hqId: string, operationId: string): RememberedOperation | undefined {
@@ -35,13 +44,15 @@ export class OperationWindow {
 
   /** Forgets what may be forgotten; false when the window is full of what may not. */
   makeRoom(now: number): boolean {
+    const { windowMs, countMax, keepMs, countHard } = this.#bounds;
     for (const [key, operation] of this.#operations) {
       const age = now - operation.at;
-      const old = age > WINDOW_MS || (this.#operations.size > WINDOW_COUNT_MAX && age > WINDOW_KEEP_MS);
+      const old = age > windowMs || (this.#operations.size > countMax && age > keepMs);
       if (!old) break;
       this.#operations.delete(key);
       this.#floorSeq = operation.place.seq;
+      this.#floorAt = operation.at;
     }
-    return this.#operations.size < WINDOW_COUNT_HARD;
+    return this.#operations.size < countHard;
   }
 }

@@ -1,6 +1,6 @@
 import type { ConfigureProduct } from '../commands.ts';
 import { type Entry, type Hold, isOpen, type Line } from '../entry.ts';
-import { WINDOW_COUNT_MAX, WINDOW_KEEP_MS, WINDOW_MS } from '../operation-memory.ts';
+import type { WindowBounds } from '../operation-memory.ts';
 import type { ImageCursor, ImageLevel, ImageOperation, Place } from '../stock-engine.ts';
 import { DueHolds } from './due-holds.ts';
 import { HqState, Level, type Product } from './hq-state.ts';
@@ -9,6 +9,8 @@ import { OperationWindow } from './operation-window.ts';
 export interface HoldRecord {
   hqId: string;
   hold: Hold;
+  /** Since when it has been as it is. */
+  changedAt: number;
 }
 
 /** The state of one partition. `apply` is its only way forward: live decisions and restarts share it. */
@@ -26,10 +28,13 @@ export class PartitionState {
   #closedStart = 0;
   openHolds = 0;
   levels = 0;
-  operations = new OperationWindow(0);
+  operations: OperationWindow;
+  readonly #bounds: WindowBounds;
 
-  constructor(partition: number) {
+  constructor(partition: number, bounds: WindowBounds) {
     this.partition = partition;
+    this.#bounds = bounds;
+    this.operations = new OperationWindow(0, 0, bounds);
   }
 
   get head(): Place {
@@ -118,20 +123,22 @@ export class PartitionState {
       this.due.add({ dueAt: hold.expiresAt, hqId, reservationId: hold.reservationId });
     }
     if (!open) this.#closed.push({ reservationId: hold.reservationId, at });
-    this.holds.set(hold.reservationId, { hqId, hold });
+    this.holds.set(hold.reservationId, { hqId, hold, changedAt: at });
   }
 
   /** Forgets closed holds and operation ids past their time; false: the window is full. */
   makeRoom(now: number): boolean {
+    const { windowMs, countMax, keepMs } = this.#bounds;
     for (;;) {
       const oldest = this.#closed[this.#closedStart];
       if (oldest === undefined) break;
       const age = now - oldest.at;
-      const many = this.#closed.length - this.#closedStart > WINDOW_COUNT_MAX;
-      if (age <= WINDOW_MS && !(many && age > WINDOW_KEEP_MS)) break;
+      const many = this.#closed.length - this.#closedStart > countMax;
+      if (age <= windowMs && !(many && age > keepMs)) break;
       this.#closedStart += 1;
       const record = this.holds.get(oldest.reservationId);
-      if (record !== undefined && !isOpen(record.hold)) this.holds.delete(oldest.reservationId);
+      // Confirmed late since it expired, it is remembered from then on, under a later place in this list.
+      if (record !== undefined && record.changedAt <= oldest.at) this.holds.delete(oldest.reservationId);
     }
     if (this.#closedStart > 4096 && this.#closedStart * 2 > this.#closed.length) {
       this.#closed.splice(0, this.#closedStart);
@@ -143,7 +150,7 @@ export class PartitionState {
   startAt({ seq, at }: ImageCursor): void {
     this.seq = seq;
     this.at = at;
-    this.operations = new OperationWindow(seq);
+    this.operations = new OperationWindow(seq, at, this.#bounds);
   }
 
   loadLevel(row: ImageLevel): void {
@@ -161,7 +168,7 @@ export class PartitionState {
   }
 
   loadOperations(afterSeq: number, rows: readonly ImageOperation[]): void {
-    this.operations = new OperationWindow(afterSeq);
+    this.operations = new OperationWindow(afterSeq, rows[0]?.at ?? this.at, this.#bounds);
     for (const { hqId, operationId, fingerprint, seq, at } of rows) {
       const place = { partition: this.partition, epoch: 0, seq, mark: `0-${seq}` };
       this.operations.add(hqId, operationId, { place, fingerprint, at });

@@ -69,11 +69,12 @@ export function adjust(command: Adjust, read: Read): Ruling {
 /**
  * A stock-take books the difference to what was on hand at `countedAt`, so that sales made since are kept.
  * The difference rests on the level's last count: another one since then makes the caller compute it again.
+ * One from the future (another clock) counts as taken now, else it would shut out all counts until then.
  */
 export function count(command: Count, read: Read, at: number): Ruling {
   const stale = staleVersion(read, command.expectedVersion);
   if (stale !== null) return stale;
-  const countedAt = command.countedAt ?? at;
+  const countedAt = Math.min(command.countedAt ?? at, at);
   const counted: CountedLine[] = [];
   for (const [index, item] of command.items.entries()) {
     const refusal = countRefusal(item, read, index, countedAt);
