@@ -100,6 +100,7 @@ class EmbeddedComposition {
     const masterData = new MasterData({ catalog, executor });
     this.#status.reasons = [];
     await masterData.reconcile();
+    for (const entry of await ledger.pendingUndos()) await undoOf(entry, executor);
     this.#gauges(projections, relay);
     return this.#application({ ledger, projections, executor, catalog, masterData });
   }

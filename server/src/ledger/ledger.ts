@@ -8,6 +8,7 @@ export interface EntryRow {
   hqId: string;
   operationId: string | null;
   fingerprint: string | null;
+  duplicateOf: number | null;
   type: string;
   body: string;
 }
@@ -69,9 +70,17 @@ export interface Ledger {
   entry(partition: number, seq: number): Promise<Entry | null>;
   findOperations(hqId: string, operationIds: readonly string[]): Promise<FoundOperation[]>;
 
+  /** Entries that were decided a second time under their operation id and whose undoing is not recorded yet. */
+  pendingUndos(): Promise<Entry[]>;
+
   /** Operations of one partition recorded at or after `sinceMs`, newest first, at most `limit`. */
   operationsSince(partition: number, sinceMs: number, limit: number): Promise<ImageOperation[]>;
   close(): Promise<void>;
+}
+
+/** The operation id under which the entry at this place is undone. */
+export function undoIdOf(partition: number, seq: number): string {
+  return `undo/${partition}/${seq}`;
 }
 
 /** The ledger cannot be opened: what is wrong, and what to do about it. */

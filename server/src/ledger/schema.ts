@@ -9,6 +9,7 @@ export interface LedgerSchema {
     hq_id: string;
     operation_id: string | null;
     fingerprint: string | null;
+    duplicate_of: number | null;
     type: string;
     body: string;
   };

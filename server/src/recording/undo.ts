@@ -1,4 +1,5 @@
 import { setTimeout as delay } from 'node:timers/promises';
+import { undoIdOf } from '../ledger/ledger.ts';
 import type { Undo } from '../stock/commands.ts';
 import type { Entry } from '../stock/entry.ts';
 import type { CommandExecutor } from './command-executor.ts';
@@ -12,7 +13,7 @@ const RETRY_MS = 500;
 export async function undoOf(entry: Entry, executor: CommandExecutor): Promise<void> {
   const command = inverseOf(entry);
   if (command === null) return;
-  const operationId = `undo/${entry.partition}/${entry.seq}`;
+  const operationId = undoIdOf(entry.partition, entry.seq);
   for (;;) {
     const execution = await executor.execute({
       hqId: entry.hqId,

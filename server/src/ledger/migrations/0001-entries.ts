@@ -1,7 +1,10 @@
 import { type Kysely, sql } from 'kysely';
 import type { Migration } from 'kysely/migration';
 
-/** The entries, unique per HQ and operation id, and the cursor of each partition. */
+/**
+ * The entries and the cursor of each partition. An operation id is unique per HQ: in SQLite through the index beside
+ * the ledger (`operation-index.ts`).
+ */
 export const entries: Migration = {
   async up(db: Kysely<unknown>): Promise<void> {
     await db.schema
@@ -19,11 +22,14 @@ export const entries: Migration = {
       .addColumn('hq_id', 'varchar(64)', (column) => column.notNull())
       .addColumn('operation_id', 'varchar(128)')
       .addColumn('fingerprint', 'varchar(64)')
+      .addColumn('duplicate_of', 'bigint')
       .addColumn('type', 'varchar(32)', (column) => column.notNull())
       .addColumn('body', 'text', (column) => column.notNull())
       .addPrimaryKeyConstraint('entries_pk', ['partition_id', 'seq'])
-      .addUniqueConstraint('entries_operation', ['hq_id', 'operation_id'])
       .execute();
+    await sql`create index entries_duplicates on entries (partition_id, seq) where duplicate_of is not null`.execute(
+      db,
+    );
     await db.schema
       .createTable('cursors')
       .addColumn('partition_id', 'integer', (column) => column.primaryKey())

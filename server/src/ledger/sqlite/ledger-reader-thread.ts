@@ -16,7 +16,6 @@ const catalog = new SqliteCatalogStore(database);
 
 serveThread({
   entries: (partition: number, afterSeq: number, limit: number) => store.entries(partition, afterSeq, limit),
-  findOperations: (hqId: string, operationIds: string[]) => store.findOperations(hqId, operationIds),
   operationsSince: (partition: number, sinceMs: number, limit: number) =>
     store.operationsSince(partition, sinceMs, limit),
   events: (partition: number, after: EventPosition, filter: EventFilter, limit: number) =>

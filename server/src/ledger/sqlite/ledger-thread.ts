@@ -36,12 +36,19 @@ serveThread({
     database = await openLedgerDatabase(file, options);
     database.exec('pragma wal_autocheckpoint = 0');
     store = new SqliteLedgerStore(database);
+    store.operationIds.reviewIndex();
     catalog = new SqliteCatalogStore(database);
   },
   identity: () => opened().identity(),
   heads: () => opened().heads(),
   openEpoch: (heads: RecordedHead[]) => opened().openEpoch(heads),
   record: (records: PartitionRecord[]) => opened().record(records),
+  findOperations: (hqId: string, operationIds: string[]) => opened().findOperations(hqId, operationIds),
+  pendingUndos: () => opened().pendingUndos(),
+  youngOperations: () => {
+    opened().operationIds.reviewIndex();
+    return opened().operationIds.size;
+  },
   checkpoint: () => checkpoint(openedDatabase()),
   loadRelayCursors: () => loadRelayCursors(openedDatabase()),
   saveRelayCursors: (cursors: [number, number][]) => saveRelayCursors(openedDatabase(), cursors),

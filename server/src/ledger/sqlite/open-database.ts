@@ -6,6 +6,7 @@ import { PARTITION_COUNT } from '../../stock/limits.ts';
 import { chainHash, genesisHash } from '../chain.ts';
 import { LedgerUnusable } from '../ledger.ts';
 import { migrations } from '../migrations/migrations.ts';
+import { attachOperationIndex, createOperationIndex } from './operation-index.ts';
 import { NodeSqliteDialect } from './sqlite-dialect.ts';
 import { unusable } from './sqlite-errors.ts';
 
@@ -44,8 +45,10 @@ export async function openLedgerDatabase(file: string, options: DatabaseOptions 
   try {
     database = openConnection(file, options);
     await migrate(database, file, migrations);
-    installOnce(database);
+    const installationId = installOnce(database);
     checkHeads(database, file);
+    attachOperationIndex(database, file);
+    createOperationIndex(database, installationId);
     return database;
   } catch (error) {
     database?.close();
@@ -79,7 +82,7 @@ function appliedMigrations(database: DatabaseSync): string[] {
 }
 
 /** A new ledger gets its identity, and a cursor for each partition. */
-function installOnce(database: DatabaseSync): void {
+function installOnce(database: DatabaseSync): string {
   database.exec('begin immediate');
   if (database.prepare('select 1 from installation').get() === undefined) {
     const installationId = randomUUID();
@@ -92,6 +95,10 @@ function installOnce(database: DatabaseSync): void {
       insert.run(partition, genesisHash(installationId, partition));
   }
   database.exec('commit');
+  const { installation_id } = database.prepare('select installation_id from installation').get() as {
+    installation_id: string;
+  };
+  return installation_id;
 }
 
 interface LastEntry {

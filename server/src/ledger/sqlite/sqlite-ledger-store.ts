@@ -13,10 +13,10 @@ import {
   type PartitionRecord,
   type RecordResult,
   type StoredEntry,
+  undoIdOf,
 } from '../ledger.ts';
-import { isConstraint, isDefinite } from './sqlite-errors.ts';
-
-const OPERATIONS_PER_LOOKUP = 500;
+import { isDefinite } from './sqlite-errors.ts';
+import { YoungOperations } from './young-operations.ts';
 
 export class SqliteLedgerStore {
   readonly #database: DatabaseSync;
@@ -24,12 +24,14 @@ export class SqliteLedgerStore {
   readonly #moveCursor: StatementSync;
   readonly #entries: StatementSync;
   readonly #operations: StatementSync;
+  #operationIds: YoungOperations | null = null;
 
   constructor(database: DatabaseSync) {
     this.#database = database;
     this.#insert = database.prepare(
-      `insert into entries (partition_id, seq, hash, at, hq_id, operation_id, fingerprint, type, body)
-       values (?, ?, ?, ?, ?, ?, ?, ?, ?)`,
+      `insert into entries
+         (partition_id, seq, hash, at, hq_id, operation_id, fingerprint, duplicate_of, type, body)
+       values (?, ?, ?, ?, ?, ?, ?, ?, ?, ?)`,
     );
     this.#moveCursor = database.prepare(
       `update cursors set epoch = ?, seq = ?, hash = ?, at = ?
@@ -41,7 +43,7 @@ export class SqliteLedgerStore {
     );
     this.#operations = database.prepare(
       `select seq, at, hq_id as hqId, operation_id as operationId, fingerprint from entries
-       where partition_id = ? and at >= ? and operation_id is not null order by seq desc limit ?`,
+       where partition_id = ? order by seq desc`,
     );
   }
 
@@ -59,28 +61,62 @@ export class SqliteLedgerStore {
 
   openEpoch(heads: readonly RecordedHead[]): RecordedHead[] {
     const opened = heads.map((head) => ({ ...head, epoch: head.epoch + 1 }));
+    let moved: RecordedHead[];
     this.#database.exec('begin immediate');
-    const moved = heads.filter((head, index) => !this.#move(head, opened[index] as RecordedHead));
-    this.#database.exec(moved.length === 0 ? 'commit' : 'rollback');
+    try {
+      moved = heads.filter((head, index) => !this.#move(head, opened[index] as RecordedHead));
+      this.#database.exec(moved.length === 0 ? 'commit' : 'rollback');
+    } catch (error) {
+      if (this.#database.isTransaction) this.#database.exec('rollback');
+      throw error;
+    }
     if (moved.length > 0) throw new LedgerConflict(moved.map((head) => head.partition));
     return opened;
   }
 
-  /** Cursors first, each compared and set; then the entries; only then the commit. */
+  /** Cursors first, each compared and set; then the ids and the entries; only then the commit. */
   record(records: readonly PartitionRecord[]): RecordResult {
     try {
       this.#database.exec('begin immediate');
       const heads = records.map(followingHead);
       const conflicts = records.filter((record, index) => !this.#move(record.head, (heads[index] as ChainedHead).head));
       if (conflicts.length > 0) {
-        this.#database.exec('rollback');
-        return { status: 'conflict', partitions: conflicts.map((record) => record.head.partition) };
+        return this.#rolledBack({ status: 'conflict', partitions: conflicts.map(({ head }) => head.partition) });
       }
+      const found = records.flatMap((record) => this.#takenOperations(record));
+      if (found.length > 0) return this.#rolledBack({ status: 'duplicate', found });
       for (const [index, record] of records.entries()) this.#insertAll(record, (heads[index] as ChainedHead).hashes);
       this.#database.exec('commit');
+      for (const record of records) this.#rememberOperations(record);
       return { status: 'recorded', heads: heads.map(({ head }) => head) };
     } catch (error) {
       return this.#failed(records, error);
+    }
+  }
+
+  #rolledBack(result: RecordResult): RecordResult {
+    this.#database.exec('rollback');
+    return result;
+  }
+
+  /** Read when first needed, for a connection that only reads never needs it. */
+  get operationIds(): YoungOperations {
+    this.#operationIds ??= new YoungOperations(this.#database);
+    return this.#operationIds;
+  }
+
+  #takenOperations({ entries }: PartitionRecord): FoundOperation[] {
+    const taken: FoundOperation[] = [];
+    for (const { hqId, operationId } of entries) {
+      const found = operationId === null ? null : this.operationIds.find(hqId, operationId);
+      if (found !== null) taken.push(found);
+    }
+    return taken;
+  }
+
+  #rememberOperations({ head, entries }: PartitionRecord): void {
+    for (const { hqId, operationId, seq } of entries) {
+      if (operationId !== null) this.operationIds.add(hqId, operationId, head.partition, seq);
     }
   }
 
@@ -98,10 +134,7 @@ export class SqliteLedgerStore {
     return changes === 1;
   }
 
-  /**
-   * One prepared insert per row: 3.1 µs a row. Multi-row statements of 8 and 32 rows gained nothing measurable
-   * on batches of 64, for the time goes into the unique index.
-   */
+  /** One prepared insert per row; statements of 8 rows gained nothing measurable on batches of 64. */
   #insertAll({ head, entries }: PartitionRecord, hashes: readonly string[]): void {
     for (let index = 0; index < entries.length; index += 1) {
       const row = entries[index] as EntryRow;
@@ -113,6 +146,7 @@ export class SqliteLedgerStore {
         row.hqId,
         row.operationId,
         row.fingerprint,
+        row.duplicateOf,
         row.type,
         row.body,
       );
@@ -123,9 +157,8 @@ export class SqliteLedgerStore {
     const reason = (error as Error).message;
     try {
       if (this.#database.isTransaction) this.#database.exec('rollback');
-      if (!isDefinite(error) || !this.#standsAt(records)) return { status: 'unknown', reason };
-      const found = isConstraint(error) ? this.#findAll(records) : [];
-      return found.length > 0 ? { status: 'duplicate', found } : { status: 'rolled-back', reason };
+      const definite = isDefinite(error) && this.#standsAt(records);
+      return { status: definite ? 'rolled-back' : 'unknown', reason };
     } catch (later) {
       return { status: 'unknown', reason: `${reason}; then ${(later as Error).message}` };
     }
@@ -137,39 +170,34 @@ export class SqliteLedgerStore {
     return records.every(({ head }) => heads.get(head.partition)?.hash === head.hash);
   }
 
-  #findAll(records: readonly PartitionRecord[]): FoundOperation[] {
-    const byHq = new Map<string, string[]>();
-    for (const { hqId, operationId } of records.flatMap((record) => record.entries)) {
-      if (operationId === null) continue;
-      const ids = byHq.get(hqId);
-      if (ids === undefined) byHq.set(hqId, [operationId]);
-      else ids.push(operationId);
-    }
-    return [...byHq].flatMap(([hqId, ids]) => this.findOperations(hqId, ids));
+  findOperations(hqId: string, operationIds: readonly string[]): FoundOperation[] {
+    return operationIds.map((id) => this.operationIds.find(hqId, id)).filter((found) => found !== null);
   }
 
-  findOperations(hqId: string, operationIds: readonly string[]): FoundOperation[] {
-    const found: FoundOperation[] = [];
-    for (let start = 0; start < operationIds.length; start += OPERATIONS_PER_LOOKUP) {
-      const ids = operationIds.slice(start, start + OPERATIONS_PER_LOOKUP);
-      const rows = this.#database
-        .prepare(
-          `select hq_id as hqId, operation_id as operationId, partition_id as "partition", seq, fingerprint
-           from entries where hq_id = ? and operation_id in (${ids.map(() => '?').join(', ')})`,
-        )
-        .all(hqId, ...ids);
-      found.push(...(rows as unknown as FoundOperation[]));
-    }
-    return found;
+  /** Entries that were decided a second time and whose undoing is not recorded. */
+  pendingUndos(): StoredEntry[] {
+    const rows = this.#database
+      .prepare(
+        `select partition_id as "partition", seq, hash, body, hq_id as hqId from entries
+         where duplicate_of is not null order by partition_id, seq`,
+      )
+      .all() as unknown as (StoredEntry & { hqId: string })[];
+    return rows.filter(({ hqId, partition, seq }) => this.operationIds.find(hqId, undoIdOf(partition, seq)) === null);
   }
 
   entries(partition: number, afterSeq: number, limit: number): StoredEntry[] {
     return this.#entries.all(partition, afterSeq, limit) as unknown as StoredEntry[];
   }
 
+  /** Walks back from the newest entry: times never fall, so the first older one ends it. */
   operationsSince(partition: number, sinceMs: number, limit: number): ImageOperation[] {
-    const rows = this.#operations.all(partition, sinceMs, limit) as unknown as Omit<ImageOperation, 'partition'>[];
-    return rows.map((row) => ({ ...row, partition }));
+    const operations: ImageOperation[] = [];
+    for (const row of this.#operations.iterate(partition)) {
+      const { at, operationId } = row as unknown as ImageOperation;
+      if (at < sinceMs || operations.length === limit) break;
+      if (operationId !== null) operations.push({ ...(row as unknown as ImageOperation), partition });
+    }
+    return operations;
   }
 
   close(): void {

@@ -13,7 +13,7 @@ import {
 } from '../ledger.ts';
 import type { DatabaseOptions } from './open-database.ts';
 
-const CHECKPOINT_EVERY_MS = 200;
+const MAINTAIN_EVERY_MS = 200;
 /**
  * Pages in the write-ahead log (about 200 MB) past which the writer copies the rest itself: under unbroken load the
  * log begins anew only when nothing in it is left to copy at the moment of a commit.
@@ -26,30 +26,35 @@ export interface LedgerThreads {
   reader: ThreadClient;
 }
 
-/** The embedded ledger: one SQLite file, written by one thread, read by another, checkpointed by a third. */
+/** Operation ids in memory past which they are folded into their index. */
+const YOUNG_OPERATIONS_MAX = 100_000;
+
+/** The embedded ledger: one SQLite file, written by one thread, read by another, looked after by a third. */
 export class SqliteLedger implements Ledger {
   readonly #writer: ThreadClient;
   readonly #reader: ThreadClient;
-  readonly #checkpointer: ThreadClient;
+  readonly #maintainer: ThreadClient;
   readonly #timer: NodeJS.Timeout;
-  #checkpointing: Promise<void> | null = null;
+  #maintaining: Promise<void> | null = null;
 
   private constructor(writer: ThreadClient, file: string) {
     this.#writer = writer;
     this.#reader = new ThreadClient(new URL('./ledger-reader-thread.ts', import.meta.url), { file });
-    this.#checkpointer = new ThreadClient(new URL('./ledger-checkpoint-thread.ts', import.meta.url), { file });
+    this.#maintainer = new ThreadClient(new URL('./ledger-maintenance-thread.ts', import.meta.url), { file });
     this.#timer = setInterval(() => {
-      this.#checkpointing ??= this.#checkpoint().finally(() => {
-        this.#checkpointing = null;
+      this.#maintaining ??= this.#maintain().finally(() => {
+        this.#maintaining = null;
       });
-    }, CHECKPOINT_EVERY_MS);
+    }, MAINTAIN_EVERY_MS);
     this.#timer.unref();
   }
 
-  /** A checkpoint that fails is tried again; what it would copy is safe in the log. */
-  async #checkpoint(): Promise<void> {
-    const pages = await this.#checkpointer.call<number>('checkpoint').catch(() => 0);
+  /** What fails is tried again: pages are safe in the log, operation ids in the entries. */
+  async #maintain(): Promise<void> {
+    const pages = await this.#maintainer.call<number>('checkpoint').catch(() => 0);
     if (pages > LOG_PAGES_MAX) await this.#writer.call('checkpoint').catch(() => undefined);
+    const young = await this.#writer.call<number>('youngOperations').catch(() => 0);
+    if (young > YOUNG_OPERATIONS_MAX) await this.#maintainer.call('foldOperations').catch(() => undefined);
   }
 
   /** @throws LedgerUnusable with what is wrong and what to do about it. */
@@ -99,7 +104,12 @@ export class SqliteLedger implements Ledger {
   }
 
   findOperations(hqId: string, operationIds: readonly string[]): Promise<FoundOperation[]> {
-    return this.#reader.call('findOperations', hqId, operationIds);
+    return this.#writer.call('findOperations', hqId, operationIds);
+  }
+
+  async pendingUndos(): Promise<Entry[]> {
+    const stored = await this.#writer.call<StoredEntry[]>('pendingUndos');
+    return stored.map(({ body }) => decodeEntry(body));
   }
 
   operationsSince(partition: number, sinceMs: number, limit: number): Promise<ImageOperation[]> {
@@ -108,8 +118,8 @@ export class SqliteLedger implements Ledger {
 
   async close(): Promise<void> {
     clearInterval(this.#timer);
-    await this.#checkpointing;
-    await this.#checkpointer.close();
+    await this.#maintaining;
+    await this.#maintainer.close();
     await this.#reader.close();
     await this.#writer.close();
   }
