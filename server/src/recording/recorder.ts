@@ -255,6 +255,7 @@ function rowOf(entry: Entry): EntryRow {
     hqId: entry.hqId,
     operationId: entry.operationId,
     fingerprint: entry.fingerprint,
+    duplicateOf: entry.duplicateOf,
     type: entry.command.type,
     body: encodeEntry(entry),
   };
