@@ -7,9 +7,17 @@ export interface RememberedOperation {
   at: number;
 }
 
-/** The operation ids decided lately in one partition, oldest first. */
+/** Forgotten places at the front of the queue that are worth moving the rest for. */
+const COMPACT_MIN = 4_096;
+
+/**
+ * The operation ids decided lately in one partition. Their order is kept in a queue beside the map: taking the oldest
+ * from the map itself walks over every place that was emptied before it (1 ms a command at a million ids).
+ */
 export class OperationWindow {
   readonly #operations = new Map<string, RememberedOperation>();
+  #queue: string[] = [];
+  #queueStart = 0;
   /** Every operation of a later `seq` is here. */
   #floorSeq: number;
   #floorAt: number;
@@ -39,19 +47,28 @@ export class OperationWindow {
   }
 
   add(hqId: string, operationId: string, operation: RememberedOperation): void {
-    this.#operations.set(`${hqId}/${operationId}`, operation);
+    const key = `${hqId}/${operationId}`;
+    this.#operations.set(key, operation);
+    this.#queue.push(key);
   }
 
   /** Forgets what may be forgotten; false when the window is full of what may not. */
   makeRoom(now: number): boolean {
     const { windowMs, countMax, keepMs, countHard } = this.#bounds;
-    for (const [key, operation] of this.#operations) {
+    for (;;) {
+      const key = this.#queue[this.#queueStart];
+      const operation = key === undefined ? undefined : this.#operations.get(key);
+      if (key === undefined || operation === undefined) break;
       const age = now - operation.at;
-      const old = age > windowMs || (this.#operations.size > countMax && age > keepMs);
-      if (!old) break;
+      if (age <= windowMs && !(this.#operations.size > countMax && age > keepMs)) break;
       this.#operations.delete(key);
+      this.#queueStart += 1;
       this.#floorSeq = operation.place.seq;
       this.#floorAt = operation.at;
+    }
+    if (this.#queueStart > COMPACT_MIN && this.#queueStart * 2 > this.#queue.length) {
+      this.#queue = this.#queue.slice(this.#queueStart);
+      this.#queueStart = 0;
     }
     return this.#operations.size < countHard;
   }
