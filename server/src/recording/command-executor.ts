@@ -84,6 +84,11 @@ export class CommandExecutor {
     }
   }
 
+  /** Waits until what an answer rests on is in the ledger; false: it was discarded, or cannot be told. */
+  async settled(place: Place): Promise<boolean> {
+    return (await this.#wait(place)).status === 'recorded';
+  }
+
   #wait(place: Place): Acknowledgement | Promise<Acknowledgement> {
     return this.#parts.acknowledgements.wait(place);
   }
