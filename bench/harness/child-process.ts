@@ -1,0 +1,93 @@
+/** What is measured runs in a process of its own, so that neither side's garbage nor warm code helps or hurts the other. */
+import { type ChildProcess, fork } from 'node:child_process';
+import { setTimeout as delay } from 'node:timers/promises';
+import { fileURLToPath } from 'node:url';
+import type { Profiling } from './profile.ts';
+
+interface Call {
+  id: number;
+  method: string;
+  args: unknown[];
+}
+
+type Answer = { id: number; value: unknown } | { id: number; error: string };
+
+const STOP_MS_MAX = 30_000;
+
+/** A process that answers calls (`serveCalls`). */
+export class MeasuredProcess {
+  readonly #child: ChildProcess;
+  readonly #waiting = new Map<number, { resolve: (value: unknown) => void; reject: (error: Error) => void }>();
+  readonly #exited: Promise<void>;
+  #nextId = 1;
+  #ended: Error | null = null;
+
+  constructor(child: ChildProcess, name: string) {
+    this.#child = child;
+    child.on('message', (answer: Answer) => this.#answered(answer));
+    this.#exited = new Promise((resolve) => {
+      child.once('exit', (code, signal) => {
+        this.#ended = new Error(`${name} ended with ${signal ?? `code ${code}`}`);
+        for (const { reject } of this.#waiting.values()) reject(this.#ended);
+        this.#waiting.clear();
+        resolve();
+      });
+    });
+  }
+
+  static start(module: URL, profiling: Profiling | null = null, nodeFlags: string[] = []): MeasuredProcess {
+    const path = fileURLToPath(module);
+    const child = fork(path, [], {
+      execArgv: ['--disable-warning=ExperimentalWarning', ...nodeFlags, ...(profiling?.flags() ?? [])],
+      serialization: 'advanced',
+    });
+    return new MeasuredProcess(child, path);
+  }
+
+  get pid(): number {
+    return this.#child.pid ?? 0;
+  }
+
+  call<T>(method: string, ...args: unknown[]): Promise<T> {
+    if (this.#ended !== null) return Promise.reject(this.#ended);
+    const id = this.#nextId;
+    this.#nextId += 1;
+    return new Promise<T>((resolve, reject) => {
+      this.#waiting.set(id, { resolve: resolve as (value: unknown) => void, reject });
+      this.#child.send({ id, method, args } satisfies Call);
+    });
+  }
+
+  /** Lets the process end by itself, so that a profile is written; then by force. */
+  async stop(): Promise<void> {
+    if (this.#ended !== null) return;
+    this.#child.disconnect();
+    const late = delay(STOP_MS_MAX, 'late', { ref: false });
+    if ((await Promise.race([this.#exited, late])) === 'late') this.#child.kill('SIGKILL');
+    await this.#exited;
+  }
+
+  #answered(answer: Answer): void {
+    const waiter = this.#waiting.get(answer.id);
+    this.#waiting.delete(answer.id);
+    if ('error' in answer) waiter?.reject(new Error(answer.error));
+    else waiter?.resolve(answer.value);
+  }
+}
+
+/** Serves the calls of a `MeasuredProcess`; ends when that process disconnects. */
+export function serveCalls(handlers: Record<string, (...args: never[]) => unknown>, onEnd?: () => Promise<void>): void {
+  process.on('message', async ({ id, method, args }: Call) => {
+    try {
+      const handler = handlers[method];
+      if (handler === undefined) throw new Error(`there is no function ${method}`);
+      process.send?.({ id, value: await handler(...(args as never[])) });
+    } catch (error) {
+      process.send?.({ id, error: (error as Error).stack ?? String(error) });
+    }
+  });
+  process.on('disconnect', async () => {
+    await onEnd?.();
+    process.exit(0);
+  });
+}

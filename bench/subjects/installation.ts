@@ -1,0 +1,74 @@
+/** An embedded installation as production runs it, without HTTP before it. */
+import type { CommandExecutor, Execution } from '../../server/src/recording/command-executor.ts';
+import type { Command, Item } from '../../server/src/stock/commands.ts';
+import type { StockEngine } from '../../server/src/stock/stock-engine.ts';
+import { HQ, productId, type Stock, storeId } from './stock.ts';
+import { openByHand } from './wired-by-hand.ts';
+
+const LINES_PER_RECEIPT = 500;
+const RECEIPTS_IN_FLIGHT = 8;
+const UNSET = { safetyStock: null, lowThreshold: null };
+
+/** Every HTTP request comes with these; their length is part of an entry's. */
+const PROVENANCE = {
+  actor: { subject: 'till-0001', role: 'pos', address: '10.0.0.1' },
+  origin: 'http',
+  correlationId: '0b2f7c1e-5d0a-4a53-9f43-6f0c8a8a7a11',
+  causationId: null,
+};
+
+export interface Installation {
+  executor: CommandExecutor;
+  engine: StockEngine;
+  /** Entries recorded and not yet projected. */
+  projectionLag(): Promise<number>;
+  stop(): Promise<void>;
+}
+
+export const openInstallation = openByHand;
+
+export function execute({ executor }: Installation, command: Command, operationId: string | null): Promise<Execution> {
+  return executor.execute({
+    ...PROVENANCE,
+    hqId: HQ,
+    operationId,
+    fingerprint: operationId === null ? null : operationId.slice(0, 22),
+    command,
+  });
+}
+
+/** Makes stores and products known and receives the stock, several receipts under way at a time. */
+export async function stockUp(installation: Installation, stock: Stock): Promise<void> {
+  await inParallel(stock.stores, (index) =>
+    execute(installation, { type: 'configure-store', storeId: storeId(index), settings: UNSET }, null),
+  );
+  await inParallel(stock.products, (index) =>
+    execute(installation, { type: 'configure-product', productId: productId(index), settings: UNSET }, null),
+  );
+  const levels = stock.stores * stock.products;
+  await inParallel(Math.ceil(levels / LINES_PER_RECEIPT), (index) => {
+    const first = index * LINES_PER_RECEIPT;
+    const items = Array.from({ length: Math.min(LINES_PER_RECEIPT, levels - first) }, (_, offset): Item => {
+      const level = first + offset;
+      return {
+        storeId: storeId(level % stock.stores),
+        productId: productId(Math.floor(level / stock.stores)),
+        quantity: stock.quantity,
+      };
+    });
+    return execute(installation, { type: 'receive', items }, `stock-up-${index}-${levels}`);
+  });
+}
+
+async function inParallel(count: number, run: (index: number) => Promise<Execution>): Promise<void> {
+  let next = 0;
+  const caller = async () => {
+    while (next < count) {
+      const index = next;
+      next += 1;
+      const { status } = await run(index);
+      if (status !== 'recorded') throw new Error(`stocking up was answered with ${status}`);
+    }
+  };
+  await Promise.all(Array.from({ length: RECEIPTS_IN_FLIGHT }, caller));
+}

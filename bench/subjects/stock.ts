@@ -1,0 +1,18 @@
+/** The stock that a load works on: every product at every store. */
+export interface Stock {
+  stores: number;
+  products: number;
+  quantity: number;
+}
+
+export const ONE_HOT_PRODUCT: Stock = { stores: 1, products: 1, quantity: 1_000_000_000 };
+
+export const HQ = 'HQ001';
+
+export function storeId(index: number): string {
+  return `STORE${String(index + 1).padStart(4, '0')}`;
+}
+
+export function productId(index: number): string {
+  return `PRD${String(index + 1).padStart(6, '0')}`;
+}

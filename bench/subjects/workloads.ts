@@ -1,0 +1,83 @@
+/** What callers of the benchmarks ask for. */
+import { randomUUID } from 'node:crypto';
+import type { Item } from '../../server/src/stock/commands.ts';
+import { newReservationId, partitionOf } from '../../server/src/stock/identifiers.ts';
+import type { Work } from '../load/closed-loop.ts';
+import { execute, type Installation } from './installation.ts';
+import { HQ, productId, type Stock, storeId } from './stock.ts';
+
+/**
+ * `reserve`: one unit of a product at a store, both by chance. `basket`: five products of one store, counted in
+ * lines. `confirm`: a reservation, then its confirmation, counted as one.
+ */
+export type Workload = 'reserve' | 'basket' | 'confirm';
+
+const BASKET_LINES = 5;
+/** No hold expires while it is measured. */
+const TTL_MS = 3_600_000;
+
+export function workOf(workload: Workload, installation: Installation, stock: Stock): Work {
+  switch (workload) {
+    case 'reserve':
+      return async () => {
+        await reserve(installation, [itemAt(stock, Math.floor(Math.random() * stock.stores))]);
+        return 1;
+      };
+    case 'basket':
+      return async () => {
+        await reserve(installation, basket(stock));
+        return BASKET_LINES;
+      };
+    case 'confirm':
+      return async () => {
+        const items = [itemAt(stock, Math.floor(Math.random() * stock.stores))];
+        await confirm(installation, await reserve(installation, items));
+        return 1;
+      };
+  }
+}
+
+function itemAt(stock: Stock, store: number): Item {
+  return { storeId: storeId(store), productId: productId(Math.floor(Math.random() * stock.products)), quantity: 1 };
+}
+
+function basket(stock: Stock): Item[] {
+  const store = Math.floor(Math.random() * stock.stores);
+  const items = new Map<string, Item>();
+  while (items.size < BASKET_LINES) {
+    const item = itemAt(stock, store);
+    items.set(item.productId, item);
+  }
+  return [...items.values()];
+}
+
+const partition = partitionOf(HQ);
+
+/** Callers' ids are random, so the index over them is written at random places: the hard case. */
+async function reserve(installation: Installation, items: Item[]): Promise<string> {
+  const operationId = randomUUID();
+  const reservationId = newReservationId(partition);
+  const command = {
+    type: 'reserve' as const,
+    reservationId,
+    storeId: items[0]?.storeId ?? '',
+    transactionId: operationId,
+    ttlMs: TTL_MS,
+    items,
+  };
+  const answer = await execute(installation, command, operationId);
+  if (answer.status !== 'recorded' || answer.entry.outcome.status !== 'reserved')
+    throw new Error(`a reservation was answered with ${JSON.stringify(answer)}`);
+  return reservationId;
+}
+
+async function confirm(installation: Installation, reservationId: string): Promise<void> {
+  const orderId = `ORD-${reservationId.slice(-12)}`;
+  const answer = await execute(
+    installation,
+    { type: 'confirm', reservationId, orderId, keepRest: false },
+    randomUUID(),
+  );
+  if (answer.status !== 'recorded' || answer.entry.outcome.status !== 'confirmed')
+    throw new Error(`a confirmation was answered with ${JSON.stringify(answer)}`);
+}
