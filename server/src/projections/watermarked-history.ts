@@ -1,0 +1,84 @@
+import type { Hold } from '../stock/entry.ts';
+import { partitionOf, partitionOfReservation } from '../stock/identifiers.ts';
+import {
+  type AuditQuery,
+  type AuditRow,
+  HistoryBehind,
+  type HistoryReads,
+  type LevelQuery,
+  type LevelRow,
+  type MovementQuery,
+  type MovementRow,
+  type OnHandThen,
+  type Page,
+} from './history-reads.ts';
+import { decodePageCursor, encodePageCursor } from './page-cursor.ts';
+import type { Keyed, LevelPageKey, MovementKey, ProjectionStore } from './projection-store.ts';
+
+/** How long a read waits for what was recorded before it was asked. */
+const WAIT_MS = 5_000;
+
+/**
+ * Reads that see whatever was recorded when they were asked: whoever was answered finds it here. Levels come in the
+ * order of store and product, movements and audit newest first.
+ */
+export class WatermarkedHistory implements HistoryReads {
+  readonly #store: ProjectionStore;
+  readonly #recordedSeq: (partition: number) => number;
+
+  constructor(store: ProjectionStore, recordedSeq: (partition: number) => number) {
+    this.#store = store;
+    this.#recordedSeq = recordedSeq;
+  }
+
+  /** A scan for low stock is done in steps, so that other reads get their turn in between. */
+  async levels({ cursor, ...query }: LevelQuery): Promise<Page<LevelRow>> {
+    let after = decodePageCursor<LevelPageKey>('levels', ['', ''], cursor);
+    await this.#reach(partitionOf(query.hqId));
+    const items: LevelRow[] = [];
+    for (;;) {
+      const step: Keyed<LevelQuery, LevelPageKey> = { ...query, after, limit: query.limit - items.length };
+      const rows = await this.#store.levels(step);
+      items.push(...rows.items);
+      after = rows.next;
+      if (after === null || items.length >= query.limit) break;
+    }
+    return { items, nextCursor: after === null ? null : encodePageCursor('levels', after) };
+  }
+
+  async movements({ cursor, ...query }: MovementQuery): Promise<Page<MovementRow>> {
+    const after = decodePageCursor<MovementKey>('movements', [0, 0], cursor);
+    await this.#reach(partitionOf(query.hqId));
+    const { items, next } = await this.#store.movements({ ...query, after });
+    return { items, nextCursor: next === null ? null : encodePageCursor('movements', next) };
+  }
+
+  async audit({ cursor, ...query }: AuditQuery): Promise<Page<AuditRow>> {
+    const after = decodePageCursor<[seq: number]>('audit', [0], cursor);
+    await this.#reach(partitionOf(query.hqId));
+    const { items, next } = await this.#store.audit({ ...query, after });
+    return { items, nextCursor: next === null ? null : encodePageCursor('audit', next) };
+  }
+
+  async reservation(reservationId: string): Promise<{ hqId: string; hold: Hold } | null> {
+    const partition = partitionOfReservation(reservationId);
+    if (partition === null) return null;
+    await this.#reach(partition);
+    return this.#store.reservation(reservationId);
+  }
+
+  async onHandAt(
+    hqId: string,
+    keys: readonly { storeId: string; productId: string }[],
+    at: number,
+  ): Promise<OnHandThen[]> {
+    await this.#reach(partitionOf(hqId));
+    return this.#store.onHandAt(hqId, keys, at);
+  }
+
+  async #reach(partition: number): Promise<void> {
+    const seq = this.#recordedSeq(partition);
+    if (this.#store.projectedSeq(partition) >= seq) return;
+    if (!(await this.#store.waitFor(partition, seq, WAIT_MS))) throw new HistoryBehind();
+  }
+}
