@@ -13,7 +13,12 @@ export function firstEntryAfter({ seq, index }: EventPosition): number {
 }
 
 /** The matching events of these entries after a position, at most `limit`. */
-export function batchOf(entries: readonly StoredEntry[], after: EventPosition, filter: EventFilter, limit: number): EventBatch {
+export function batchOf(
+  entries: readonly StoredEntry[],
+  after: EventPosition,
+  filter: EventFilter,
+  limit: number,
+): EventBatch {
   const events: PlacedEvent[] = [];
   for (const stored of entries) {
     const entry = decodeEntry(stored.body);

@@ -1,7 +1,8 @@
 /** The events of an entry: a pure function of it, so a republished event is the same to the byte. */
+
+import { changeReasonOf } from '../stock/change-reason.ts';
 import type { Command, Confirm, Reserve } from '../stock/commands.ts';
 import { available, changesOf, type Entry, type Hold, heldStill, type LevelRead } from '../stock/entry.ts';
-import { changeReasonOf } from '../stock/change-reason.ts';
 import type { StickyRefusal } from '../stock/outcome.ts';
 import { levelKey } from '../stock/rules/read-plan.ts';
 import { catalogue, type EventData, type EventType } from './catalogue/catalogue.ts';
@@ -107,7 +108,8 @@ function linesOf(outcome: Entry['outcome']): EventData<'stock.reservation.failed
 }
 
 function itemsOf(command: Command): EventData<'stock.reserved'>['items'] {
-  if (!('items' in command) || command.items === undefined || command.type === 'count' || command.type === 'adjust') return [];
+  if (!('items' in command) || command.items === undefined || command.type === 'count' || command.type === 'adjust')
+    return [];
   return command.items.map(({ productId, storeId, quantity }) => ({ productId, storeId, quantity }));
 }
 
@@ -138,7 +140,13 @@ function confirmFailed(entry: Entry, command: Confirm): Draft[] {
   const hold = entry.read.holds[0];
   if (reason === undefined || hold === undefined) return [];
   const items = command.items === undefined ? wholeOf(hold) : itemsOf(command);
-  const data = { ...reservationOf(entry, hold), orderId: command.orderId, items, reason, lines: linesOf(entry.outcome) };
+  const data = {
+    ...reservationOf(entry, hold),
+    orderId: command.orderId,
+    items,
+    reason,
+    lines: linesOf(entry.outcome),
+  };
   return [{ type: 'stock.confirm.failed', subject: hold.reservationId, data }];
 }
 
@@ -218,7 +226,11 @@ function crossings(entry: Entry): Draft[] {
       drafts.push({ type: 'stock.low', subject: subjectOf(entry, after), data: { ...level, threshold } });
     }
     if (was >= 0 && is < 0) {
-      drafts.push({ type: 'stock.shortfall', subject: subjectOf(entry, after), data: { ...level, threshold: threshold ?? 0 } });
+      drafts.push({
+        type: 'stock.shortfall',
+        subject: subjectOf(entry, after),
+        data: { ...level, threshold: threshold ?? 0 },
+      });
     }
     return drafts;
   });

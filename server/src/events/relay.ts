@@ -39,7 +39,8 @@ export class Relay {
 
   /** Goes on from the stored cursors up to what is recorded. */
   async start(recorded: readonly { partition: number; seq: number }[]): Promise<void> {
-    for (const [partition, seq] of await this.#parts.cursors.load()) this.#moveTo(partition, { seq, index: WHOLE_ENTRY });
+    for (const [partition, seq] of await this.#parts.cursors.load())
+      this.#moveTo(partition, { seq, index: WHOLE_ENTRY });
     for (const { partition, seq } of recorded) this.recorded(partition, seq);
     this.#running = this.#run();
   }
@@ -64,7 +65,7 @@ export class Relay {
   /** Entries recorded and not yet published. */
   lag(): number {
     let lag = 0;
-    for (const partition of this.#behind) lag += (this.#recorded.get(partition) ?? 0) - this.publishedSeq(partition);
+    for (const [partition, seq] of this.#recorded) lag += Math.max(0, seq - this.publishedSeq(partition));
     return lag;
   }
 

@@ -21,7 +21,7 @@ export function encodeEntry(entry: Entry): string {
   return (
     `{"version":${entry.version},"partition":${entry.partition},"epoch":${entry.epoch},"seq":${entry.seq}` +
     `,"at":${entry.at},"hqId":"${entry.hqId}","operationId":${nullable(entry.operationId)}` +
-    `,"fingerprint":${nullable(entry.fingerprint)},"duplicateOf":${entry.duplicateOf}` +
+    `,"fingerprint":${JSON.stringify(entry.fingerprint)},"duplicateOf":${entry.duplicateOf}` +
     `,"actor":${JSON.stringify(entry.actor)},"origin":${JSON.stringify(entry.origin)}` +
     `,"correlationId":${JSON.stringify(entry.correlationId)},"causationId":${JSON.stringify(entry.causationId)}` +
     `,"command":${encodeCommand(entry.command)}` +

@@ -59,14 +59,24 @@ export const catalogue = {
     when: 'a reservation could not be made',
     data: ReservationRefusal,
   },
-  'stock.confirmed': { version: 1, key: 'reservationId', when: 'a reservation was turned into a sale', data: Reservation },
+  'stock.confirmed': {
+    version: 1,
+    key: 'reservationId',
+    when: 'a reservation was turned into a sale',
+    data: Reservation,
+  },
   'stock.confirm.failed': {
     version: 1,
     key: 'reservationId',
     when: 'a reservation could not be turned into a sale',
     data: ReservationRefusal,
   },
-  'stock.released': { version: 1, key: 'reservationId', when: 'a reservation was given back on request', data: Reservation },
+  'stock.released': {
+    version: 1,
+    key: 'reservationId',
+    when: 'a reservation was given back on request',
+    data: Reservation,
+  },
   'stock.reservation.expired': {
     version: 1,
     key: 'reservationId',

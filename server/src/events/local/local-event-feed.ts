@@ -4,9 +4,9 @@
  */
 import { partitionOf } from '../../stock/identifiers.ts';
 import { PARTITION_COUNT } from '../../stock/limits.ts';
-import { type EventAt, type EventFeed, type EventFilter, type StockEvent } from '../event-feed.ts';
-import { type EventBatch, type EventSource, isAfter, matches, type PlacedEvent, WHOLE_ENTRY } from '../event-source.ts';
 import { EventCursor } from '../event-cursor.ts';
+import type { EventAt, EventFeed, EventFilter, StockEvent } from '../event-feed.ts';
+import { type EventBatch, type EventSource, isAfter, matches, type PlacedEvent, WHOLE_ENTRY } from '../event-source.ts';
 import type { LocalEventBus } from './local-event-bus.ts';
 
 const STREAM_QUEUE_MAX = 1_000;
@@ -26,7 +26,11 @@ export class LocalEventFeed implements EventFeed {
     this.#parts = parts;
   }
 
-  async page(filter: EventFilter, cursor: string | null, limit: number): Promise<{ items: StockEvent[]; nextCursor: string }> {
+  async page(
+    filter: EventFilter,
+    cursor: string | null,
+    limit: number,
+  ): Promise<{ items: StockEvent[]; nextCursor: string }> {
     const position = cursor === null ? new EventCursor() : EventCursor.parse(cursor);
     const items: StockEvent[] = [];
     for (const partition of partitionsOf(filter)) {
@@ -147,5 +151,7 @@ class StreamQueue {
 }
 
 function partitionsOf(filter: EventFilter): number[] {
-  return filter.hqId === null ? Array.from({ length: PARTITION_COUNT }, (_, index) => index) : [partitionOf(filter.hqId)];
+  return filter.hqId === null
+    ? Array.from({ length: PARTITION_COUNT }, (_, index) => index)
+    : [partitionOf(filter.hqId)];
 }
