@@ -58,14 +58,17 @@ function isOutward({ specifier, target }: Import): boolean {
   return OUTER_FOLDERS.has(folderOf(target) ?? '') || WIRING_AND_ENTRY.test(target);
 }
 
-/** Adapters are chosen by compose.ts alone; tests and benchmarks may take one directly. */
+/**
+ * Adapters are chosen by compose.ts alone; tests and benchmarks may take one directly, and adapters of one engine
+ * may share what belongs to the engine (how a connection is opened, what its errors mean).
+ */
 export function adapterImports(files: SourceFile[]): string[] {
   const bound = files.filter((file) => !WIRING.test(file.path) && !OUTSIDE_THE_SERVER.test(file.path));
   return bound.flatMap((file) => {
     const own = adapterOf(file.path);
     return file.imports.flatMap((each) => {
       const adapter = each.target === undefined ? undefined : adapterOf(each.target);
-      if (adapter === undefined || adapter === own) return [];
+      if (adapter === undefined || (own !== undefined && posix.basename(adapter) === posix.basename(own))) return [];
       return [`${file.path}:${each.line} imports ${each.specifier}: only compose.ts and tests know ${adapter}`];
     });
   });

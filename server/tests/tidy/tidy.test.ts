@@ -58,6 +58,9 @@ describe('a planted fault is found:', () => {
       1,
     );
     expect(adapterImports([source('server/src/stock/memory/a.ts', "import './m.ts';")])).toEqual([]);
+    expect(adapterImports([source('server/src/catalog/sqlite/a.ts', "import '../../ledger/sqlite/m.ts';")])).toEqual(
+      [],
+    );
     expect(adapterImports([source('server/src/compose.ts', "import './stock/memory/m.ts';")])).toEqual([]);
   });
 
