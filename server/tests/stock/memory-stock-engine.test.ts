@@ -51,11 +51,27 @@ describe('the window', () => {
   });
 
   it('has the ledger asked before an undo is decided a second time', () => {
-    const { engine } = engineAt();
+    const { engine } = engineAt({ ...WINDOW_BOUNDS, countMax: 0, keepMs: -1 });
     const undo = { type: 'undo' as const, seq: 3, items: [{ storeId: 'S1', productId: 'P1', quantity: 1 }] };
     const request = requestOf(undo, 'undo/1/3');
+    expect(engine.decide(request).kind).toBe('decided');
+    expect(engine.decide(request).kind).toBe('repeated');
+    decided(engine, reserveOf(1), 'r1');
     expect(engine.decide(request).kind).toBe('look-up-operation');
-    expect(engine.decide({ ...request, lookedUpAt: 3 }).kind).toBe('decided');
+    expect(engine.decide({ ...request, lookedUpAt: 3 }).kind).toBe('look-up-operation');
+  });
+
+  it('has the ledger asked before a refusal that leaves no trace hides the first answer', () => {
+    const { engine } = engineAt({ ...WINDOW_BOUNDS, countMax: 0, keepMs: -1 });
+    const issue = {
+      type: 'issue' as const,
+      items: [{ storeId: 'S1', productId: 'P1', quantity: 1 }],
+      expectedVersion: 1,
+    };
+    expect(engine.decide(requestOf(issue, 'issue-1')).kind).toBe('decided');
+    decided(engine, reserveOf(1), 'r1');
+    expect(engine.decide(requestOf(issue, 'issue-1')).kind).toBe('look-up-operation');
+    expect(engine.decide({ ...requestOf(issue, 'issue-2'), lookedUpAt: 5 }).kind).toBe('observed');
   });
 });
 

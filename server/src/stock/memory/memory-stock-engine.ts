@@ -29,10 +29,10 @@ import { type HoldRecord, PartitionState } from './partition-state.ts';
 /** Commands that may wait for the ledger before new ones are refused. */
 export const UNRECORDED_MAX = 16_384;
 
-/** A second effect of these can be undone; all others are looked up in the ledger when the window does not know
- * their id, those of a hold only when the hold is older than the window. */
+/** A second effect of these can be undone, so only they are decided without asking the ledger whether an id that the
+ * window does not know is older than the window. A confirmation of a young hold is no exception: the id may be the
+ * old one of another command. */
 const UNDOABLE: ReadonlySet<CommandType> = new Set(['reserve', 'issue']);
-const OF_A_HOLD: ReadonlySet<CommandType> = new Set(['confirm', 'release', 'extend']);
 
 const EXPIRY: Pick<CommandRequest, 'actor' | 'origin' | 'causationId' | 'operationId' | 'fingerprint'> = {
   actor: { subject: 'holdfast', role: 'system' },
@@ -64,10 +64,10 @@ export class MemoryStockEngine implements StockEngine {
     if (this.#journal.size >= UNRECORDED_MAX) return { kind: 'unavailable', reason: 'overloaded' };
     const at = Math.max(this.#now(), state.at);
     if (!state.makeRoom(at)) return { kind: 'unavailable', reason: 'window-full' };
+    if (!UNDOABLE.has(request.command.type) && !isLookedUp(state, request)) return { kind: 'look-up-operation' };
     this.#expireNamed(state, request, at);
     const holds = this.#readHolds(state, request);
     if (holds === null) return { kind: 'look-up-hold' };
-    if (this.#mustLookUp(state, request, holds)) return { kind: 'look-up-operation' };
     return this.#decideNow(state, request, holds, at);
   }
 
@@ -82,6 +82,8 @@ export class MemoryStockEngine implements StockEngine {
     const hq = state.hqs.get(request.hqId) ?? state.hq(request.hqId);
     const read = hq.read(request.command, holds);
     const ruling = decideByRules(request.command, read, at);
+    // A refusal that leaves no trace must not hide the first answer under this id.
+    if (isPassing(ruling.outcome) && !isLookedUp(state, request)) return { kind: 'look-up-operation' };
     if (isPassing(ruling.outcome) || (request.operationId === null && isWithoutEffect(request, ruling))) {
       return this.#observed(state, ruling.outcome, holds[0] ?? null);
     }
@@ -150,15 +152,6 @@ export class MemoryStockEngine implements StockEngine {
       }
     }
     return holds;
-  }
-
-  #mustLookUp(state: PartitionState, request: CommandRequest, holds: readonly Hold[]): boolean {
-    const { type } = request.command;
-    if (request.operationId === null || UNDOABLE.has(type)) return false;
-    const [hold] = holds;
-    // Whatever was done to a younger hold was done within the window.
-    if (OF_A_HOLD.has(type) && (hold === undefined || hold.createdAt > state.operations.floorAt)) return false;
-    return request.lookedUpAt === undefined || request.lookedUpAt < state.operations.floorSeq;
   }
 
   expireDue(): { holds: number; latestMs: number } {
@@ -302,6 +295,11 @@ export class MemoryStockEngine implements StockEngine {
     if (state === undefined) throw new Error(`there is no partition ${partition}`);
     return state;
   }
+}
+
+/** The operation id is new for certain: the window reaches back to where the ledger was asked, or to the beginning. */
+function isLookedUp(state: PartitionState, { operationId, lookedUpAt = 0 }: CommandRequest): boolean {
+  return operationId === null || lookedUpAt >= state.operations.floorSeq;
 }
 
 /** Without an operation id, what changes nothing needs no entry: a repeated release, a refused one. */

@@ -20,12 +20,10 @@ export class OperationWindow {
   #queueStart = 0;
   /** Every operation of a later `seq` is here. */
   #floorSeq: number;
-  #floorAt: number;
   readonly #bounds: WindowBounds;
 
-  constructor(floorSeq: number, floorAt: number, bounds: WindowBounds) {
+  constructor(floorSeq: number, bounds: WindowBounds) {
     this.#floorSeq = floorSeq;
-    this.#floorAt = floorAt;
     this.#bounds = bounds;
   }
 
@@ -35,11 +33,6 @@ export class OperationWindow {
 
   get floorSeq(): number {
     return this.#floorSeq;
-  }
-
-  /** Every operation decided later than this is here. */
-  get floorAt(): number {
-    return this.#floorAt;
   }
 
   find(hqId: string, operationId: string): RememberedOperation | undefined {
@@ -64,7 +57,6 @@ export class OperationWindow {
       this.#operations.delete(key);
       this.#queueStart += 1;
       this.#floorSeq = operation.place.seq;
-      this.#floorAt = operation.at;
     }
     if (this.#queueStart > COMPACT_MIN && this.#queueStart * 2 > this.#queue.length) {
       this.#queue = this.#queue.slice(this.#queueStart);

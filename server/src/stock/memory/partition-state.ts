@@ -34,7 +34,7 @@ export class PartitionState {
   constructor(partition: number, bounds: WindowBounds) {
     this.partition = partition;
     this.#bounds = bounds;
-    this.operations = new OperationWindow(0, 0, bounds);
+    this.operations = new OperationWindow(0, bounds);
   }
 
   get head(): Place {
@@ -150,7 +150,7 @@ export class PartitionState {
   startAt({ seq, at }: ImageCursor): void {
     this.seq = seq;
     this.at = at;
-    this.operations = new OperationWindow(seq, at, this.#bounds);
+    this.operations = new OperationWindow(seq, this.#bounds);
   }
 
   loadLevel(row: ImageLevel): void {
@@ -168,7 +168,7 @@ export class PartitionState {
   }
 
   loadOperations(afterSeq: number, rows: readonly ImageOperation[]): void {
-    this.operations = new OperationWindow(afterSeq, rows[0]?.at ?? this.at, this.#bounds);
+    this.operations = new OperationWindow(afterSeq, this.#bounds);
     for (const { hqId, operationId, fingerprint, seq, at } of rows) {
       const place = { partition: this.partition, epoch: 0, seq, mark: `0-${seq}` };
       this.operations.add(hqId, operationId, { place, fingerprint, at });

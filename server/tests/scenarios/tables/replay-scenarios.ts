@@ -112,4 +112,14 @@ export const replayScenarios: Record<string, string> = {
     undo S1/P1*2 seq=6 | done
     S1/P1 | 3 on hand, 0 reserved, 0 safety, 3 available
   `,
+  'an answer from before the window hides behind no refusal of today': `
+    store S1 | done
+    product P1 | done
+    receive S1/P1*5 | done
+    issue S1/P1*2 id=i version=1 | done
+    tick 61m
+    store S2 | done
+    issue S1/P1*2 id=i version=1 | again: done
+    S1/P1 | 3 on hand, 0 reserved, 0 safety, 3 available
+  `,
 };
