@@ -49,6 +49,9 @@ export type MovementKey = [seq: number, line: number];
 /** Store and product of a level. */
 export type LevelPageKey = [storeId: string, productId: string];
 
+/** `operationSeq`: the entry that has the wanted reference as its operation id, which only the ledger knows. */
+export type MovementStoreQuery = Keyed<MovementQuery, MovementKey> & { operationSeq: number | null };
+
 /** A query whose cursor was read: rows that come after this key in the order of the list. */
 export type Keyed<Query, Key> = Omit<Query, 'cursor'> & { after: Key | null };
 
@@ -67,7 +70,7 @@ export interface ProjectionStore extends ImageSource {
 
   levels(query: Keyed<LevelQuery, LevelPageKey>): Promise<Rows<LevelRow, LevelPageKey>>;
   /** Newest first. */
-  movements(query: Keyed<MovementQuery, MovementKey>): Promise<Rows<MovementRow, MovementKey>>;
+  movements(query: MovementStoreQuery): Promise<Rows<MovementRow, MovementKey>>;
   /** Newest first. */
   audit(query: Keyed<AuditQuery, [seq: number]>): Promise<Rows<AuditRow, [seq: number]>>;
   reservation(reservationId: string): Promise<{ hqId: string; hold: Hold } | null>;

@@ -5,7 +5,7 @@ import { PARTITION_COUNT } from '../stock/limits.ts';
 import type { HistoryReads } from './history-reads.ts';
 import { isProjectionName, PROJECTION_NAMES } from './projection.ts';
 import type { PartitionStop, ProjectionStore, ProjectorReport, RebuildProgress } from './projection-store.ts';
-import { WatermarkedHistory } from './watermarked-history.ts';
+import { type Operations, WatermarkedHistory } from './watermarked-history.ts';
 
 const PROGRESS_EVERY_MS = 100;
 
@@ -16,6 +16,7 @@ export interface ProjectionLog {
 
 export interface ProjectionsParts {
   store: ProjectionStore;
+  ledger: Operations;
   /** Where the ledger stands, as callers were told. */
   recordedSeq: (partition: number) => number;
   log: ProjectionLog;
@@ -49,7 +50,7 @@ export class Projections {
     this.#parts = parts;
     this.store = parts.store;
     this.images = parts.store;
-    this.history = new WatermarkedHistory(parts.store, parts.recordedSeq);
+    this.history = new WatermarkedHistory(parts.store, parts.ledger, parts.recordedSeq);
     this.#listening = this.#listen();
   }
 

@@ -1,3 +1,4 @@
+import type { Ledger } from '../ledger/ledger.ts';
 import type { Hold } from '../stock/entry.ts';
 import { partitionOf, partitionOfReservation } from '../stock/identifiers.ts';
 import {
@@ -15,6 +16,9 @@ import {
 import { decodePageCursor, encodePageCursor } from './page-cursor.ts';
 import type { Keyed, LevelPageKey, MovementKey, ProjectionStore } from './projection-store.ts';
 
+/** Where an operation id is looked up. */
+export type Operations = Pick<Ledger, 'findOperations'>;
+
 /** How long a read waits for what was recorded before it was asked. */
 const WAIT_MS = 5_000;
 
@@ -24,10 +28,12 @@ const WAIT_MS = 5_000;
  */
 export class WatermarkedHistory implements HistoryReads {
   readonly #store: ProjectionStore;
+  readonly #operations: Operations;
   readonly #recordedSeq: (partition: number) => number;
 
-  constructor(store: ProjectionStore, recordedSeq: (partition: number) => number) {
+  constructor(store: ProjectionStore, operations: Operations, recordedSeq: (partition: number) => number) {
     this.#store = store;
+    this.#operations = operations;
     this.#recordedSeq = recordedSeq;
   }
 
@@ -49,8 +55,15 @@ export class WatermarkedHistory implements HistoryReads {
   async movements({ cursor, ...query }: MovementQuery): Promise<Page<MovementRow>> {
     const after = decodePageCursor<MovementKey>('movements', [0, 0], cursor);
     await this.#reach(partitionOf(query.hqId));
-    const { items, next } = await this.#store.movements({ ...query, after });
+    const operationSeq =
+      query.referenceId === undefined ? null : await this.#seqOfOperation(query.hqId, query.referenceId);
+    const { items, next } = await this.#store.movements({ ...query, after, operationSeq });
     return { items, nextCursor: next === null ? null : encodePageCursor('movements', next) };
+  }
+
+  async #seqOfOperation(hqId: string, operationId: string): Promise<number | null> {
+    const [found] = await this.#operations.findOperations(hqId, [operationId]);
+    return found?.partition === partitionOf(hqId) ? found.seq : null;
   }
 
   async audit({ cursor, ...query }: AuditQuery): Promise<Page<AuditRow>> {

@@ -10,13 +10,12 @@ import {
   HistoryBehind,
   type LevelQuery,
   type LevelRow,
-  type MovementQuery,
   type MovementRow,
   type OnHandThen,
 } from '../history-reads.ts';
 import { movementsOf } from '../movements.ts';
 import { PROJECTION_NAMES } from '../projection.ts';
-import type { Keyed, LevelPageKey, MovementKey, Rows } from '../projection-store.ts';
+import type { Keyed, LevelPageKey, MovementKey, MovementStoreQuery, Rows } from '../projection-store.ts';
 import { reservationKey } from '../reservations.ts';
 import { LevelReads } from './level-reads.ts';
 import { MovementPlaces, type SeqRange } from './movement-places.ts';
@@ -56,7 +55,7 @@ export class HistoryReader {
     });
   }
 
-  movements(query: Keyed<MovementQuery, MovementKey>): Rows<MovementRow, MovementKey> {
+  movements(query: MovementStoreQuery): Rows<MovementRow, MovementKey> {
     return this.#read((statements) => {
       const hqNo = statements.hqNo(query.hqId);
       if (hqNo === null) return { items: [], next: null };
@@ -74,7 +73,7 @@ export class HistoryReader {
 
   *#movements(
     statements: Statements,
-    query: Keyed<MovementQuery, MovementKey>,
+    query: MovementStoreQuery,
     hqNo: number,
     range: SeqRange,
   ): Generator<{ key: MovementKey; row: MovementRow }> {
@@ -129,7 +128,6 @@ export class HistoryReader {
 /** Statements over tables that may be replaced by a rebuild: SQLite prepares them again by itself when they are. */
 class Statements {
   readonly levels: LevelReads;
-  readonly #entries: EntryReads;
   readonly #places: MovementPlaces;
   readonly #hq: StatementSync;
   readonly #auditOfHq: StatementSync;
@@ -141,7 +139,6 @@ class Statements {
 
   constructor(database: DatabaseSync, entries: EntryReads) {
     this.levels = new LevelReads(database, entries);
-    this.#entries = entries;
     this.#places = new MovementPlaces(database);
     this.#hq = database.prepare('select hq_no as hqNo from hqs where hq_id = ?');
     const range = 'seq >= ? and seq <= ? order by seq desc limit ?';
@@ -168,7 +165,7 @@ class Statements {
 
   /** Entries, or lines of them, that may hold what is asked for, newest first. */
   *places(
-    query: Keyed<MovementQuery, MovementKey>,
+    query: MovementStoreQuery,
     hqNo: number,
     range: SeqRange,
   ): Generator<readonly [seq: number, line: number | null]> {
@@ -196,11 +193,11 @@ class Statements {
   }
 
   /** References that are no operation id are projected; an operation id the ledger finds; an entry's id names it. */
-  *#referred({ hqId }: { hqId: string }, hqNo: number, referenceId: string, range: SeqRange): Generator<number> {
-    const partition = partitionOf(hqId);
+  *#referred(query: MovementStoreQuery, hqNo: number, referenceId: string, range: SeqRange): Generator<number> {
+    const partition = partitionOf(query.hqId);
     const named = /^ent_(\d+)_(\d+)$/.exec(referenceId);
     const single = [
-      this.#entries.seqOfOperation(hqId, referenceId, partition),
+      query.operationSeq,
       named !== null && Number(named[1]) === partition ? Number(named[2]) : null,
     ].filter((seq): seq is number => seq !== null && seq >= range.from && seq <= range.to && this.#isOf(hqNo, seq));
     const waiting = [...new Set(single)].sort((one, other) => other - one);
@@ -237,10 +234,7 @@ class Statements {
   }
 }
 
-function fits(
-  row: MovementRow,
-  { storeId, productId, referenceId }: MovementQuery | Keyed<MovementQuery, MovementKey>,
-): boolean {
+function fits(row: MovementRow, { storeId, productId, referenceId }: MovementStoreQuery): boolean {
   return (
     (storeId === undefined || row.storeId === storeId) &&
     (productId === undefined || row.productId === productId) &&

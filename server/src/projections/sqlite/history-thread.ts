@@ -2,8 +2,8 @@
 import { workerData } from 'node:worker_threads';
 import { openConnection } from '../../ledger/sqlite/open-database.ts';
 import { serveThread } from '../../threads/serve-thread.ts';
-import type { AuditQuery, LevelQuery, MovementQuery } from '../history-reads.ts';
-import type { Keyed, LevelPageKey, MovementKey } from '../projection-store.ts';
+import type { AuditQuery, LevelQuery } from '../history-reads.ts';
+import type { Keyed, LevelPageKey, MovementStoreQuery } from '../projection-store.ts';
 import { HistoryReader } from './history-reader.ts';
 
 const { file, ledgerFile } = workerData as { file: string; ledgerFile: string };
@@ -13,7 +13,7 @@ const reader = new HistoryReader(database, ledger);
 
 serveThread({
   levels: (query: Keyed<LevelQuery, LevelPageKey>) => reader.levels(query),
-  movements: (query: Keyed<MovementQuery, MovementKey>) => reader.movements(query),
+  movements: (query: MovementStoreQuery) => reader.movements(query),
   audit: (query: Keyed<AuditQuery, [seq: number]>) => reader.audit(query),
   reservation: (reservationId: string) => reader.reservation(reservationId),
   onHandAt: (hqId: string, keys: { storeId: string; productId: string }[], at: number) =>

@@ -11,7 +11,6 @@ export class EntryReads {
   readonly #find: StatementSync;
   readonly #at: StatementSync;
   readonly #last: StatementSync;
-  readonly #operation: StatementSync;
 
   constructor(ledger: DatabaseSync) {
     this.#find = ledger.prepare(
@@ -19,9 +18,6 @@ export class EntryReads {
     );
     this.#at = ledger.prepare('select at from entries where partition_id = ? and seq = ?');
     this.#last = ledger.prepare('select coalesce(max(seq), 0) as seq from entries where partition_id = ?');
-    this.#operation = ledger.prepare(
-      'select seq from entries where hq_id = ? and operation_id = ? and partition_id = ?',
-    );
   }
 
   entry(partition: number, seq: number): { entry: Entry; hash: string } {
@@ -29,11 +25,6 @@ export class EntryReads {
     if (stored === undefined)
       throw new Error(`entry ${seq} of partition ${partition} is projected, but not in the ledger`);
     return { entry: decodeEntry(stored.body), hash: stored.hash };
-  }
-
-  seqOfOperation(hqId: string, operationId: string, partition: number): number | null {
-    const row = this.#operation.get(hqId, operationId, partition) as { seq: number } | undefined;
-    return row?.seq ?? null;
   }
 
   /** The last entry decided at or before an instant; 0: there is none. */

@@ -9,7 +9,6 @@ import {
   HistoryBehind,
   type LevelQuery,
   type LevelRow,
-  type MovementQuery,
   type MovementRow,
   type OnHandThen,
 } from '../history-reads.ts';
@@ -18,6 +17,7 @@ import type {
   Keyed,
   LevelPageKey,
   MovementKey,
+  MovementStoreQuery,
   PartitionStop,
   ProjectionStore,
   ProjectorReport,
@@ -98,7 +98,7 @@ export class SqliteProjectionStore implements ProjectionStore {
     return this.#read('levels', query);
   }
 
-  movements(query: Keyed<MovementQuery, MovementKey>): Promise<Rows<MovementRow, MovementKey>> {
+  movements(query: MovementStoreQuery): Promise<Rows<MovementRow, MovementKey>> {
     return this.#read('movements', query);
   }
 

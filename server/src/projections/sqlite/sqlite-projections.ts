@@ -1,11 +1,13 @@
 import { type ProjectionLog, Projections } from '../projections.ts';
+import type { Operations } from '../watermarked-history.ts';
 import { SqliteProjectionStore } from './sqlite-projection-store.ts';
 
 export interface SqliteProjectionsOptions {
   /** `projections.db`. */
   file: string;
-  /** `ledger.db`, which must be open. */
   ledgerFile: string;
+  /** Of that file, open. */
+  ledger: Operations;
   /** Where the ledger stands, as callers were told. */
   recordedSeq: (partition: number) => number;
   log: ProjectionLog;
@@ -13,6 +15,6 @@ export interface SqliteProjectionsOptions {
 
 /** @throws ProjectionsUnusable with what to do about it. */
 export async function openSqliteProjections(options: SqliteProjectionsOptions): Promise<Projections> {
-  const { file, ledgerFile, recordedSeq, log } = options;
-  return new Projections({ store: await SqliteProjectionStore.open({ file, ledgerFile }), recordedSeq, log });
+  const { file, ledgerFile, ...parts } = options;
+  return new Projections({ store: await SqliteProjectionStore.open({ file, ledgerFile }), ...parts });
 }
