@@ -20,7 +20,7 @@ import { removeLeftSpools, Spool, type SpoolChunk } from './spool.ts';
 import { ImportUnavailable, StockChunks } from './stock-chunks.ts';
 
 /** Chunks under way at once: enough that every commit finds work waiting, few enough that others get their turn. */
-const CHUNKS_IN_FLIGHT = 8;
+const CHUNKS_IN_FLIGHT = 16;
 const RETRY_MS_FIRST = 50;
 const RETRY_MS_MAX = 1_000;
 const RETRIES_MAX = 30;

@@ -3,9 +3,10 @@ import type { Item } from '../../stock/commands.ts';
 import type { Entry, Provenance } from '../../stock/entry.ts';
 import { ON_HAND_MAX } from '../../stock/limits.ts';
 import { isSuccess } from '../../stock/outcome.ts';
-import type { LevelView, StockEngine } from '../../stock/stock-engine.ts';
+import type { StockEngine } from '../../stock/stock-engine.ts';
 import type { Batch, CheckBatch } from './check-file.ts';
 import type { Columns } from './columns.ts';
+import { KnownIds } from './known-ids.ts';
 import type { Refusal } from './refusals.ts';
 import type { StockRow } from './rows.ts';
 import type { SpoolChunk } from './spool.ts';
@@ -32,13 +33,13 @@ interface Received {
 /** Chunks of opening stock, each received by one command. */
 export class StockChunks {
   readonly #executor: CommandExecutor;
-  readonly #engine: StockEngine;
+  readonly #known: KnownIds;
   readonly #hqId: string;
   readonly #provenance: Provenance;
 
   constructor(parts: { executor: CommandExecutor; engine: StockEngine }, hqId: string, provenance: Provenance) {
     this.#executor = parts.executor;
-    this.#engine = parts.engine;
+    this.#known = new KnownIds(parts.engine, hqId);
     this.#hqId = hqId;
     this.#provenance = provenance;
   }
@@ -46,31 +47,33 @@ export class StockChunks {
   /** Whether the store and the product of each row are known, and the level can take it. */
   checker(columns: Columns): CheckBatch<StockRow> {
     return async ({ rows }: Batch<StockRow>) => {
-      const asked = this.#engine.levels(this.#hqId, rows);
-      const levels = asked instanceof Promise ? await asked : asked;
       const refused = new Map<number, Omit<Refusal, 'line'>>();
-      for (const [position, row] of rows.entries()) {
-        const level = levels[position] as LevelView | null;
-        if (level !== null && level.onHand + row.quantity <= ON_HAND_MAX) continue;
-        refused.set(position, level === null ? await this.#unknown(row, columns) : tooMuch(columns));
+      for (let position = 0; position < rows.length; position += 1) {
+        const row = rows[position] as StockRow;
+        if (this.#known.remembers(row.storeId, row.productId)) continue;
+        const refusal = await this.#check(row, columns);
+        if (refusal !== null) refused.set(position, refusal);
       }
       return refused;
     };
   }
 
-  async #unknown({ storeId, productId }: StockRow, columns: Columns): Promise<Omit<Refusal, 'line'>> {
-    const malformed = [
-      { id: storeId, column: columns.nameOf('storeId') },
-      { id: productId, column: columns.nameOf('productId') },
-    ].find(({ id }) => !isId(id));
-    if (malformed !== undefined) {
-      const reason = `"${shorten(malformed.id)}" is no id: 1 to 64 letters, digits, ".", "_" or "-"`;
-      return { code: 'INVALID_ID', reason, column: malformed.column };
+  async #check({ storeId, productId, quantity }: StockRow, columns: Columns): Promise<Omit<Refusal, 'line'> | null> {
+    const [storeColumn, productColumn] = [columns.nameOf('storeId'), columns.nameOf('productId')];
+    if (!isId(storeId)) return malformed(storeId, storeColumn);
+    if (!isId(productId)) return malformed(productId, productColumn);
+    switch (await this.#known.ask(storeId, productId, quantity)) {
+      case 'known':
+        return null;
+      case 'product':
+        return { code: 'UNKNOWN_PRODUCT', reason: `there is no product ${productId}`, column: productColumn };
+      case 'store':
+        return { code: 'UNKNOWN_STORE', reason: `there is no store ${storeId}`, column: storeColumn };
+      case 'full': {
+        const reason = `the level would hold more than ${ON_HAND_MAX}`;
+        return { code: 'LEVEL_LIMIT', reason, column: columns.nameOf('quantity') };
+      }
     }
-    const productKnown = (await this.#engine.totals(this.#hqId, productId)) !== null;
-    return productKnown
-      ? { code: 'UNKNOWN_STORE', reason: `there is no store ${storeId}`, column: columns.nameOf('storeId') }
-      : { code: 'UNKNOWN_PRODUCT', reason: `there is no product ${productId}`, column: columns.nameOf('productId') };
   }
 
   /**
@@ -110,9 +113,9 @@ export class StockChunks {
   }
 }
 
-function tooMuch(columns: Columns): Omit<Refusal, 'line'> {
-  const reason = `the level would hold more than ${ON_HAND_MAX}`;
-  return { code: 'LEVEL_LIMIT', reason, column: columns.nameOf('quantity') };
+function malformed(id: string, column: string): Omit<Refusal, 'line'> {
+  const reason = `"${shorten(id)}" is no id: 1 to 64 letters, digits, ".", "_" or "-"`;
+  return { code: 'INVALID_ID', reason, column };
 }
 
 /** Rows that the entry did not bring in. */
