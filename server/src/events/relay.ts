@@ -7,6 +7,7 @@ import type { EventPublisher, RelayCursors } from './event-publisher.ts';
 import { type EventPosition, type EventSource, WHOLE_ENTRY } from './event-source.ts';
 
 const EVENTS_PER_PUBLISH = 1_000;
+/** Saving costs the ledger a commit of its own; what was published since the last one is published again. */
 const CURSOR_SAVE_MS = 1_000;
 const RETRY_MS_MIN = 100;
 const RETRY_MS_MAX = 10_000;
@@ -31,7 +32,7 @@ export class Relay {
   #stopped = false;
   #running: Promise<void> | null = null;
   #unsaved = false;
-  #savedAt = 0;
+  #saving: NodeJS.Timeout | undefined;
 
   constructor(parts: RelayParts) {
     this.#parts = parts;
@@ -43,6 +44,8 @@ export class Relay {
       this.#moveTo(partition, { seq, index: WHOLE_ENTRY });
     for (const { partition, seq } of recorded) this.recorded(partition, seq);
     this.#running = this.#run();
+    this.#saving = setInterval(() => void this.#save().catch(this.#parts.onError), CURSOR_SAVE_MS);
+    this.#saving.unref();
   }
 
   /** Entries up to `seq` are in the ledger. */
@@ -71,6 +74,7 @@ export class Relay {
 
   async stop(): Promise<void> {
     this.#stopped = true;
+    clearInterval(this.#saving);
     this.#wakeUp();
     await this.#running;
     await this.#save();
@@ -86,7 +90,6 @@ export class Relay {
       }
       try {
         await this.#publishSome(partition);
-        if (Date.now() - this.#savedAt > CURSOR_SAVE_MS) await this.#save();
         retryMs = RETRY_MS_MIN;
       } catch (error) {
         this.#parts.onError(error as Error);
@@ -97,8 +100,6 @@ export class Relay {
   }
 
   async #idle(): Promise<void> {
-    await this.#save();
-    if (this.#behind.size > 0 || this.#stopped) return;
     await new Promise<void>((resolve) => {
       this.#wake = resolve;
     });
@@ -125,7 +126,6 @@ export class Relay {
   }
 
   async #save(): Promise<void> {
-    this.#savedAt = Date.now();
     if (!this.#unsaved) return;
     this.#unsaved = false;
     const seqs = [...this.#published].map(([partition, position]) => [partition, wholeSeq(position)] as const);
