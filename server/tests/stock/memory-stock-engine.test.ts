@@ -2,7 +2,7 @@
 import { describe, expect, it } from 'vitest';
 import { MemoryStockEngine } from '../../src/stock/memory/memory-stock-engine.ts';
 import { WINDOW_BOUNDS } from '../../src/stock/operation-memory.ts';
-import { decided, emptyHeads, HQ, requestOf, reserveOf, stocked } from './requests.ts';
+import { decided, emptyHeads, HQ, recordAll, requestOf, reserveOf, stocked } from './requests.ts';
 
 const MINUTE_MS = 60_000;
 
@@ -25,10 +25,12 @@ describe('the window', () => {
     const { reservationId } = reserve;
     decided(engine, { type: 'confirm', reservationId, orderId: 'O1', keepRest: false }, 'confirm-1');
     clock.nowMs += 2 * MINUTE_MS;
+    recordAll(engine);
     decided(engine, reserveOf(1), 'reserve-2');
     // Forgotten here, an unrecorded late confirmation would be decided a second time from the projection.
     expect(engine.hold(reservationId)?.hold.status).toBe('confirmed');
     clock.nowMs += 60 * MINUTE_MS;
+    recordAll(engine);
     decided(engine, reserveOf(1), 'reserve-3');
     expect(engine.hold(reservationId)).toBeNull();
   });
@@ -46,8 +48,25 @@ describe('the window', () => {
     };
     decided(engine, part, 'confirm-1');
     clock.nowMs += MINUTE_MS;
+    recordAll(engine);
     for (const id of ['a', 'b', 'c']) decided(engine, reserveOf(1), id);
     expect(engine.decide(requestOf(part, 'confirm-1')).kind).toBe('look-up-operation');
+  });
+
+  it('forgets nothing that is not recorded, however far the clock jumps', () => {
+    const { engine, clock } = engineAt({ ...WINDOW_BOUNDS, countMax: 0, keepMs: -1 });
+    const reserve = reserveOf(2);
+    const confirm = { type: 'confirm' as const, reservationId: reserve.reservationId, orderId: 'O1', keepRest: false };
+    decided(engine, reserve, 'reserve-1');
+    decided(engine, confirm, 'confirm-1');
+    clock.nowMs += 120 * MINUTE_MS;
+    decided(engine, reserveOf(1), 'reserve-2');
+    expect(engine.decide(requestOf(reserve, 'reserve-1')).kind).toBe('repeated');
+    expect(engine.decide(requestOf(confirm, 'confirm-1')).kind).toBe('repeated');
+    expect(engine.hold(reserve.reservationId)?.hold.status).toBe('confirmed');
+    recordAll(engine);
+    decided(engine, reserveOf(1), 'reserve-3');
+    expect(engine.hold(reserve.reservationId)).toBeNull();
   });
 
   it('has the ledger asked before an undo is decided a second time', () => {
@@ -56,6 +75,7 @@ describe('the window', () => {
     const request = requestOf(undo, 'undo/1/3');
     expect(engine.decide(request).kind).toBe('decided');
     expect(engine.decide(request).kind).toBe('repeated');
+    recordAll(engine);
     decided(engine, reserveOf(1), 'r1');
     expect(engine.decide(request).kind).toBe('look-up-operation');
     expect(engine.decide({ ...request, lookedUpAt: 3 }).kind).toBe('look-up-operation');
@@ -69,6 +89,7 @@ describe('the window', () => {
       expectedVersion: 1,
     };
     expect(engine.decide(requestOf(issue, 'issue-1')).kind).toBe('decided');
+    recordAll(engine);
     decided(engine, reserveOf(1), 'r1');
     expect(engine.decide(requestOf(issue, 'issue-1')).kind).toBe('look-up-operation');
     expect(engine.decide({ ...requestOf(issue, 'issue-2'), lookedUpAt: 5 }).kind).toBe('observed');

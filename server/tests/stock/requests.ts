@@ -57,3 +57,13 @@ export function reserveOf(quantity: number, ttlMs = 60_000): Extract<Command, { 
     items: [unitsOf(quantity)],
   };
 }
+
+/** All that was decided is recorded. */
+export function recordAll(engine: MemoryStockEngine): void {
+  const batches = engine.nextBatches(Number.MAX_SAFE_INTEGER);
+  if (batches instanceof Promise) throw new Error('nothing waits to be recorded');
+  for (const { partition, epoch, entries } of batches) {
+    const last = entries.at(-1)?.entry;
+    engine.recorded({ partition, epoch, seq: last?.seq ?? 0, hash: '', at: last?.at ?? 0 });
+  }
+}

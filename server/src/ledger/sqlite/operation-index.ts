@@ -27,7 +27,7 @@ export function attachOperationIndex(database: DatabaseSync, ledgerFile: string)
   database.prepare('attach database ? as operations').run(file);
 }
 
-/** Creates the index where there is none, or another installation's. */
+/** Creates the index where there is none, another installation's, or one of entries that the ledger does not have. */
 export function createOperationIndex(database: DatabaseSync, installationId: string): void {
   database.exec('pragma operations.journal_mode = wal; pragma operations.synchronous = normal');
   if (belongsTo(database, installationId)) return;
@@ -55,7 +55,15 @@ function belongsTo(database: DatabaseSync, installationId: string): boolean {
   if (table === undefined) return false;
   const row = database.prepare('select installation_id, version from operations.installation').get();
   const { installation_id, version } = (row ?? {}) as { installation_id?: string; version?: number };
-  return installation_id === installationId && version === SCHEMA_VERSION;
+  return installation_id === installationId && version === SCHEMA_VERSION && !isAhead(database);
+}
+
+/** A ledger that was replaced by an older copy: entries recorded since then would never be indexed. */
+function isAhead(database: DatabaseSync): boolean {
+  const ahead = database.prepare(
+    `select 1 from operations.indexed i join main.cursors c on c.partition_id = i.partition_id where i.seq > c.seq`,
+  );
+  return ahead.get() !== undefined;
 }
 
 /** 52 bits over both ids (FNV-1a twice, two seeds): a JavaScript number and a SQLite integer alike. */

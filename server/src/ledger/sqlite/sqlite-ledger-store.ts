@@ -105,9 +105,14 @@ export class SqliteLedgerStore {
     return this.#operationIds;
   }
 
+  /** An engine that decides an id twice before it is recorded breaks its promise; nothing of its batch is recorded. */
   #takenOperations({ entries }: PartitionRecord): FoundOperation[] {
     const taken: FoundOperation[] = [];
+    const inBatch = new Set<string>();
     for (const { hqId, operationId } of entries) {
+      const key = `${hqId}/${operationId}`;
+      if (operationId !== null && inBatch.has(key)) throw new Error(`operation id ${key} is in one batch twice`);
+      inBatch.add(key);
       const found = operationId === null ? null : this.operationIds.find(hqId, operationId);
       if (found !== null) taken.push(found);
     }

@@ -229,6 +229,7 @@ export class MemoryStockEngine implements StockEngine {
   }
 
   recorded(head: RecordedHead): void {
+    this.#partition(head.partition).recordedSeq = head.seq;
     this.#journal.trim(head);
   }
 
@@ -257,7 +258,7 @@ export class MemoryStockEngine implements StockEngine {
         return;
       case 'holds':
         for (const row of chunk.rows)
-          this.#of(row.hqId).putHold(row.hqId, row.hold, row.closedAt ?? row.hold.createdAt);
+          this.#of(row.hqId).putHold(row.hqId, row.hold, { at: row.closedAt ?? row.hold.createdAt, seq: 0 });
         return;
       case 'operations':
         this.#partition(chunk.partition).loadOperations(chunk.afterSeq, chunk.rows);
@@ -275,6 +276,7 @@ export class MemoryStockEngine implements StockEngine {
       if (state.seq !== head.seq)
         throw new Error(`partition ${head.partition} was filled up to entry ${state.seq}, its head is at ${head.seq}`);
       state.epoch = head.epoch;
+      state.recordedSeq = head.seq;
       state.at = Math.max(state.at, head.at);
       this.#journal.open(head);
     }

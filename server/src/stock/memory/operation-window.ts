@@ -45,13 +45,13 @@ export class OperationWindow {
     this.#queue.push(key);
   }
 
-  /** Forgets what may be forgotten; false when the window is full of what may not. */
-  makeRoom(now: number): boolean {
+  /** Forgets what may be forgotten, nothing after `recordedSeq`; false when the window is full of what may not. */
+  makeRoom(now: number, recordedSeq: number): boolean {
     const { windowMs, countMax, keepMs, countHard } = this.#bounds;
     for (;;) {
       const key = this.#queue[this.#queueStart];
       const operation = key === undefined ? undefined : this.#operations.get(key);
-      if (key === undefined || operation === undefined) break;
+      if (key === undefined || operation === undefined || operation.place.seq > recordedSeq) break;
       const age = now - operation.at;
       if (age <= windowMs && !(this.#operations.size > countMax && age > keepMs)) break;
       this.#operations.delete(key);

@@ -20,11 +20,13 @@ export class PartitionState {
   seq = 0;
   /** Time of the last entry. */
   at = 0;
+  /** What is later is not in the ledger yet, where it could be looked up: it must not be forgotten. */
+  recordedSeq = 0;
   readonly hqs = new Map<string, HqState>();
   readonly holds = new Map<string, HoldRecord>();
   readonly due = new DueHolds();
   /** Closed holds, oldest first: remembered for the window, so that late confirmations find them. */
-  readonly #closed: { reservationId: string; at: number }[] = [];
+  readonly #closed: { reservationId: string; at: number; seq: number }[] = [];
   #closedStart = 0;
   openHolds = 0;
   levels = 0;
@@ -56,7 +58,7 @@ export class PartitionState {
     const hq = this.hq(entry.hqId);
     for (const line of entry.lines) this.#applyLine(hq, entry, line);
     this.#applySettings(hq, entry);
-    for (const hold of entry.holds) this.putHold(entry.hqId, hold, entry.at);
+    for (const hold of entry.holds) this.putHold(entry.hqId, hold, entry);
     this.seq = entry.seq;
     this.epoch = entry.epoch;
     this.at = entry.at;
@@ -113,8 +115,8 @@ export class PartitionState {
     product.settings = command.settings;
   }
 
-  /** Keeps the hold as it is now; a closed one is remembered from `at` on for the window. */
-  putHold(hqId: string, hold: Hold, at: number): void {
+  /** Keeps the hold as the entry left it; a closed one is remembered from `at` on for the window. */
+  putHold(hqId: string, hold: Hold, { at, seq }: { at: number; seq: number }): void {
     const record = this.holds.get(hold.reservationId);
     const wasOpen = record !== undefined && isOpen(record.hold);
     const open = isOpen(hold);
@@ -122,7 +124,7 @@ export class PartitionState {
     if (open && (!wasOpen || hold.expiresAt < record.hold.expiresAt)) {
       this.due.add({ dueAt: hold.expiresAt, hqId, reservationId: hold.reservationId });
     }
-    if (!open) this.#closed.push({ reservationId: hold.reservationId, at });
+    if (!open) this.#closed.push({ reservationId: hold.reservationId, at, seq });
     this.holds.set(hold.reservationId, { hqId, hold, changedAt: at });
   }
 
@@ -131,7 +133,7 @@ export class PartitionState {
     const { windowMs, countMax, keepMs } = this.#bounds;
     for (;;) {
       const oldest = this.#closed[this.#closedStart];
-      if (oldest === undefined) break;
+      if (oldest === undefined || oldest.seq > this.recordedSeq) break;
       const age = now - oldest.at;
       const many = this.#closed.length - this.#closedStart > countMax;
       if (age <= windowMs && !(many && age > keepMs)) break;
@@ -144,7 +146,7 @@ export class PartitionState {
       this.#closed.splice(0, this.#closedStart);
       this.#closedStart = 0;
     }
-    return this.operations.makeRoom(now);
+    return this.operations.makeRoom(now, this.recordedSeq);
   }
 
   startAt({ seq, at }: ImageCursor): void {
