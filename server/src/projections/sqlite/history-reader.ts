@@ -151,7 +151,7 @@ class Statements {
       `select seq from movement_references where hq_no = ? and reference = ? and ${range}`,
     );
     this.#open = database.prepare(
-      'select h.hq_id as hqId, r.hold from open_reservations r join hqs h on h.hq_no = r.hq_no where r.reservation_id = ?',
+      'select h.hq_id as hqId, r.hold from open_reservations r join hqs h on h.hq_no = r.hq_no where r.reservation_key = ?',
     );
     this.#closed = database.prepare(
       'select h.hq_id as hqId, r.hold from closed_reservations r join hqs h on h.hq_no = r.hq_no where r.reservation_key = ?',

@@ -12,8 +12,8 @@ import { isDamage, markDamaged, openProjections } from './open-projections.ts';
 import { Projector } from './projector.ts';
 import { ProjectorProgress } from './projector-progress.ts';
 
-/** Entries in one transaction: more gain nothing, and a caller of this thread waits so long at most. */
-const BATCH_ENTRIES = 1_000;
+/** Entries in one transaction, some 50 ms: a read that waits for one entry waits so long at most under a backlog. */
+const BATCH_ENTRIES = 2_000;
 /** Commits of the ledger that come within this time are projected together. */
 const GATHER_MS = 10;
 /** The ledger is looked at this often even when nobody calls. */

@@ -1,20 +1,26 @@
 import type { DatabaseSync, StatementSync } from 'node:sqlite';
-import { type Entry, isOpen } from '../../stock/entry.ts';
-import { encodeHold } from '../../stock/entry-codec.ts';
+import { type Entry, type Hold, isOpen } from '../../stock/entry.ts';
+import { encodeHold, parseHold } from '../../stock/entry-codec.ts';
 import { ProjectionMismatch } from '../projection.ts';
 import { type HoldChange, holdChangesOf, RESERVATIONS_VERSION, reservationKey, wasOpen } from '../reservations.ts';
 import type { NumberedEntry, ProjectionTables, ProjectionWriter, Suffix } from './projection-tables.ts';
 
+/**
+ * Rows are appended, in the order of opening and of closing: a table in the order of the random ids dirtied a page for
+ * every row (34 000 entries/s against 45 000). Only the narrow indexes over the keys are in random order.
+ */
 export const reservationTables: ProjectionTables = {
   name: 'reservations',
   version: RESERVATIONS_VERSION,
   tables: ['open_reservations', 'closed_reservations'],
   create: (suffix, generation) => `
     create table open_reservations${suffix} (
-      reservation_id text primary key,
+      number integer primary key,
+      reservation_key integer not null,
       hq_no integer not null,
       hold text not null
-    ) strict, without rowid;
+    ) strict;
+    create index open_reservations_by_key_${generation} on open_reservations${suffix} (reservation_key);
     create table closed_reservations${suffix} (
       partition_id integer not null,
       seq integer not null,
@@ -31,6 +37,7 @@ export const reservationTables: ProjectionTables = {
 
 /** Every change names the whole hold that it replaces: another one than the entry read is found, not overwritten. */
 class ReservationWriter implements ProjectionWriter {
+  readonly #findOpen: StatementSync;
   readonly #insertOpen: StatementSync;
   readonly #updateOpen: StatementSync;
   readonly #deleteOpen: StatementSync;
@@ -40,11 +47,10 @@ class ReservationWriter implements ProjectionWriter {
   constructor(database: DatabaseSync, suffix: Suffix) {
     const open = `open_reservations${suffix}`;
     const closed = `closed_reservations${suffix}`;
-    this.#insertOpen = database.prepare(
-      `insert into ${open} (reservation_id, hq_no, hold) values (?, ?, ?) on conflict do nothing`,
-    );
-    this.#updateOpen = database.prepare(`update ${open} set hold = ? where reservation_id = ? and hold = ?`);
-    this.#deleteOpen = database.prepare(`delete from ${open} where reservation_id = ? and hold = ?`);
+    this.#findOpen = database.prepare(`select hold from ${open} where reservation_key = ?`);
+    this.#insertOpen = database.prepare(`insert into ${open} (reservation_key, hq_no, hold) values (?, ?, ?)`);
+    this.#updateOpen = database.prepare(`update ${open} set hold = ? where reservation_key = ? and hold = ?`);
+    this.#deleteOpen = database.prepare(`delete from ${open} where reservation_key = ? and hold = ?`);
     this.#insertClosed = database.prepare(
       `insert into ${closed} (partition_id, seq, n, reservation_key, hq_no, closed_at, hold) values (?, ?, ?, ?, ?, ?, ?)`,
     );
@@ -53,7 +59,7 @@ class ReservationWriter implements ProjectionWriter {
 
   apply({ entry, hqNo }: NumberedEntry): void {
     for (const [index, change] of holdChangesOf(entry).entries()) {
-      if (!this.#replace(entry, hqNo, change)) {
+      if (!this.#replace(hqNo, change)) {
         const read = change.before === null ? 'new' : encodeHold(change.before);
         throw new ProjectionMismatch(
           entry,
@@ -65,14 +71,22 @@ class ReservationWriter implements ProjectionWriter {
   }
 
   /** Takes the hold's row out, or puts the open one in its place; false: there was another. */
-  #replace(_entry: Entry, hqNo: number, change: HoldChange): boolean {
+  #replace(hqNo: number, change: HoldChange): boolean {
     const { before, after } = change;
-    if (before === null) return this.#insertOpen.run(after.reservationId, hqNo, encodeHold(after)).changes === 1;
+    const key = reservationKey(after.reservationId);
+    if (before === null)
+      return !this.#isOpen(key, after) && this.#insertOpen.run(key, hqNo, encodeHold(after)).changes === 1;
     const text = encodeHold(before);
-    if (!wasOpen(change)) return this.#deleteClosed.run(reservationKey(before.reservationId), text).changes === 1;
+    if (!wasOpen(change)) return this.#deleteClosed.run(key, text).changes === 1;
     return isOpen(after)
-      ? this.#updateOpen.run(encodeHold(after), after.reservationId, text).changes === 1
-      : this.#deleteOpen.run(after.reservationId, text).changes === 1;
+      ? this.#updateOpen.run(encodeHold(after), key, text).changes === 1
+      : this.#deleteOpen.run(key, text).changes === 1;
+  }
+
+  /** Whether an open hold has this very id; another one may share its key. */
+  #isOpen(key: number, { reservationId }: Hold): boolean {
+    const rows = this.#findOpen.all(key) as { hold: string }[];
+    return rows.some(({ hold }) => parseHold(hold).reservationId === reservationId);
   }
 
   #close(entry: Entry, hqNo: number, { after }: HoldChange, index: number): void {
