@@ -129,7 +129,12 @@ export class Relay {
     if (!this.#unsaved) return;
     this.#unsaved = false;
     const seqs = [...this.#published].map(([partition, position]) => [partition, wholeSeq(position)] as const);
-    await this.#parts.cursors.save(new Map(seqs));
+    try {
+      await this.#parts.cursors.save(new Map(seqs));
+    } catch (error) {
+      this.#unsaved = true;
+      throw error;
+    }
   }
 
   #wakeUp(): void {
