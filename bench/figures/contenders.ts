@@ -2,6 +2,7 @@
 import type { BenchContext, Contender } from '../harness/benchmark.ts';
 import { MeasuredProcess } from '../harness/child-process.ts';
 import type { Sample } from '../harness/sample.ts';
+import type { LoadShape } from '../load/closed-loop.ts';
 import { ONE_HOT_PRODUCT, type Stock } from '../subjects/stock.ts';
 import type { Workload } from '../subjects/workloads.ts';
 
@@ -14,28 +15,35 @@ export interface EmbeddedLoad {
   inFlight: number;
   unit?: string;
   stock?: Stock;
+  /** The folder holds the stock already. */
+  filled?: boolean;
+}
+
+export function shapeOf({ warmUpMs, measureMs }: BenchContext, inFlight: number): LoadShape {
+  return { inFlight, warmUpMs, measureMs };
 }
 
 /** An embedded installation under a closed loop of callers in its own process. */
 export function embedded(context: BenchContext, load: EmbeddedLoad): Contender {
-  const { name, workload, inFlight, unit = 'reservations', stock = ONE_HOT_PRODUCT } = load;
   return {
-    name,
-    unit,
-    async measure() {
-      const folder = context.newFolder('embedded');
-      const subject = MeasuredProcess.start(EMBEDDED, context.profiling(name));
-      try {
-        await subject.call('open', folder);
-        await subject.call('stockUp', stock);
-        const shape = { inFlight, warmUpMs: context.warmUpMs, measureMs: context.measureMs };
-        return await subject.call<Sample>('measure', workload, stock, shape);
-      } finally {
-        await subject.stop();
-        context.removeFolder(folder);
-      }
-    },
+    name: load.name,
+    unit: load.unit ?? 'reservations',
+    measure: () => measureOn(context, context.newFolder('embedded'), load),
   };
+}
+
+/** Measures on this folder, filled already or to be filled with the load's stock, and removes it. */
+export async function measureOn(context: BenchContext, folder: string, load: EmbeddedLoad): Promise<Sample> {
+  const { name, workload, inFlight, stock = ONE_HOT_PRODUCT, filled = false } = load;
+  const subject = MeasuredProcess.start(EMBEDDED, { profiling: context.profiling(name) });
+  try {
+    await subject.call('open', folder);
+    if (!filled) await subject.call('stockUp', stock);
+    return await subject.call<Sample>('measure', workload, stock, shapeOf(context, inFlight));
+  } finally {
+    await subject.stop();
+    context.removeFolder(folder);
+  }
 }
 
 export function oneTransactionEach(context: BenchContext, inFlight: number): Contender {
@@ -46,8 +54,7 @@ export function oneTransactionEach(context: BenchContext, inFlight: number): Con
       const folder = context.newFolder('reference');
       const reference = MeasuredProcess.start(ONE_TRANSACTION_EACH);
       try {
-        const shape = { inFlight, warmUpMs: context.warmUpMs, measureMs: context.measureMs };
-        return await reference.call<Sample>('measure', folder, shape);
+        return await reference.call<Sample>('measure', folder, shapeOf(context, inFlight));
       } finally {
         await reference.stop();
         context.removeFolder(folder);

@@ -1,5 +1,9 @@
 import type { Benchmark } from '../harness/benchmark.ts';
+import { basket } from './basket.ts';
+import { confirm } from './confirm.ts';
 import { reserveEmbedded } from './reserve-embedded.ts';
+import { scaleHistory } from './scale-history.ts';
+import { scaleLevels } from './scale-levels.ts';
 
 /** In the order of the page. */
-export const benchmarks: readonly Benchmark[] = [reserveEmbedded];
+export const benchmarks: readonly Benchmark[] = [reserveEmbedded, basket, confirm, scaleLevels, scaleHistory];

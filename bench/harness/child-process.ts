@@ -12,6 +12,14 @@ interface Call {
 
 type Answer = { id: number; value: unknown } | { id: number; error: string };
 
+export interface StartOptions {
+  args?: string[];
+  /** For Node itself. */
+  flags?: string[];
+  env?: Record<string, string>;
+  profiling?: Profiling | null;
+}
+
 const STOP_MS_MAX = 30_000;
 
 /** A process that answers calls (`serveCalls`). */
@@ -35,11 +43,15 @@ export class MeasuredProcess {
     });
   }
 
-  static start(module: URL, profiling: Profiling | null = null, nodeFlags: string[] = []): MeasuredProcess {
+  static start(module: URL, options: StartOptions = {}): MeasuredProcess {
+    const { args = [], flags = [], env = {}, profiling = null } = options;
     const path = fileURLToPath(module);
-    const child = fork(path, [], {
-      execArgv: ['--disable-warning=ExperimentalWarning', ...nodeFlags, ...(profiling?.flags() ?? [])],
+    const child = fork(path, args, {
+      execArgv: ['--disable-warning=ExperimentalWarning', ...flags, ...(profiling?.flags() ?? [])],
+      env: { ...process.env, ...env },
       serialization: 'advanced',
+      // A benchmark's own output is what goes to stdout.
+      stdio: ['ignore', 'ignore', 'inherit', 'ipc'],
     });
     return new MeasuredProcess(child, path);
   }
@@ -75,8 +87,11 @@ export class MeasuredProcess {
   }
 }
 
-/** Serves the calls of a `MeasuredProcess`; ends when that process disconnects. */
-export function serveCalls(handlers: Record<string, (...args: never[]) => unknown>, onEnd?: () => Promise<void>): void {
+/** Serves the calls of a `MeasuredProcess`. When that one lets go, the process ends, or does what `onEnd` says. */
+export function serveCalls(
+  handlers: Record<string, (...args: never[]) => unknown>,
+  onEnd: () => unknown = () => process.exit(0),
+): void {
   process.on('message', async ({ id, method, args }: Call) => {
     try {
       const handler = handlers[method];
@@ -86,8 +101,5 @@ export function serveCalls(handlers: Record<string, (...args: never[]) => unknow
       process.send?.({ id, error: (error as Error).stack ?? String(error) });
     }
   });
-  process.on('disconnect', async () => {
-    await onEnd?.();
-    process.exit(0);
-  });
+  process.on('disconnect', onEnd);
 }

@@ -46,5 +46,8 @@ serveCalls(
       installation = null;
     },
   },
-  async () => installation?.stop(),
+  async () => {
+    await installation?.stop();
+    process.exit(0);
+  },
 );

@@ -2,15 +2,15 @@
 import type { CommandExecutor, Execution } from '../../server/src/recording/command-executor.ts';
 import type { Command, Item } from '../../server/src/stock/commands.ts';
 import type { StockEngine } from '../../server/src/stock/stock-engine.ts';
+import { openWithoutProjecting } from './late-projections.ts';
 import { HQ, productId, type Stock, storeId } from './stock.ts';
-import { openByHand } from './wired-by-hand.ts';
 
 const LINES_PER_RECEIPT = 500;
 const RECEIPTS_IN_FLIGHT = 8;
 const UNSET = { safetyStock: null, lowThreshold: null };
 
 /** Every HTTP request comes with these; their length is part of an entry's. */
-const PROVENANCE = {
+export const PROVENANCE = {
   actor: { subject: 'till-0001', role: 'pos', address: '10.0.0.1' },
   origin: 'http',
   correlationId: '0b2f7c1e-5d0a-4a53-9f43-6f0c8a8a7a11',
@@ -25,7 +25,11 @@ export interface Installation {
   stop(): Promise<void>;
 }
 
-export const openInstallation = openByHand;
+export async function openInstallation(folder: string): Promise<Installation> {
+  const installation = await openWithoutProjecting(folder);
+  await installation.startProjecting();
+  return installation;
+}
 
 export function execute({ executor }: Installation, command: Command, operationId: string | null): Promise<Execution> {
   return executor.execute({
