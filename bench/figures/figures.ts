@@ -1,9 +1,19 @@
 import type { Benchmark } from '../harness/benchmark.ts';
 import { basket } from './basket.ts';
 import { confirm } from './confirm.ts';
+import { project } from './project.ts';
 import { reserveEmbedded } from './reserve-embedded.ts';
+import { restart } from './restart.ts';
 import { scaleHistory } from './scale-history.ts';
 import { scaleLevels } from './scale-levels.ts';
 
 /** In the order of the page. */
-export const benchmarks: readonly Benchmark[] = [reserveEmbedded, basket, confirm, scaleLevels, scaleHistory];
+export const benchmarks: readonly Benchmark[] = [
+  reserveEmbedded,
+  basket,
+  confirm,
+  scaleLevels,
+  scaleHistory,
+  restart,
+  project,
+];
