@@ -73,8 +73,10 @@ export interface Ledger {
   /** Entries that were decided a second time under their operation id and whose undoing is not recorded yet. */
   pendingUndos(): Promise<Entry[]>;
 
-  /** Operations of one partition recorded at or after `sinceMs`, newest first, at most `limit`. */
-  operationsSince(partition: number, sinceMs: number, limit: number): Promise<ImageOperation[]>;
+  /** The last entry of a partition that was decided before an instant; 0: there is none. */
+  seqBefore(partition: number, instantMs: number): Promise<number>;
+  /** Operations of one partition after `afterSeq`, oldest first, at most `limit`. */
+  operations(partition: number, afterSeq: number, limit: number): Promise<ImageOperation[]>;
   close(): Promise<void>;
 }
 

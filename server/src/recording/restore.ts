@@ -4,6 +4,7 @@ import { WINDOW_COUNT_MAX, WINDOW_MS } from '../stock/operation-memory.ts';
 import type { ImageChunk, ImageCursor, RecordedHead, StockEngine } from '../stock/stock-engine.ts';
 
 const ENTRIES_PER_READ = 2_000;
+const OPERATIONS_PER_READ = 10_000;
 
 /** Reads the projections in one snapshot: the cursors first, then what an engine is filled with. */
 export interface ImageSource {
@@ -68,15 +69,30 @@ async function restorePartition(
 ): Promise<void> {
   if (head.seq === 0) return;
   const { partition } = head;
-  const newestFirst = await ledger.operationsSince(partition, nowMs - WINDOW_MS, WINDOW_COUNT_MAX);
-  const rows = newestFirst.reverse().filter((operation) => operation.seq <= imageSeq);
-  const afterSeq = newestFirst.length === 0 ? imageSeq : Math.min(imageSeq, (newestFirst[0]?.seq ?? 1) - 1);
-  await engine.load({ kind: 'operations', partition, afterSeq, rows });
+  await restoreWindow(engine, ledger, head, imageSeq, nowMs);
   for (let seq = imageSeq; seq < head.seq; ) {
     const entries = await ledger.entries(partition, seq, ENTRIES_PER_READ);
     if (entries.length === 0)
       throw new Error(`partition ${partition}: the ledger has no entry after ${seq}, its head says ${head.seq}`);
     for (const stored of entries) await engine.replay(decodeEntry(stored.body));
     seq = entries.at(-1)?.seq ?? head.seq;
+  }
+}
+
+/** The operations that are in the image; those after it are remembered as their entries are replayed. */
+async function restoreWindow(
+  engine: StockEngine,
+  ledger: Ledger,
+  { partition, seq: headSeq }: RecordedHead,
+  imageSeq: number,
+  nowMs: number,
+): Promise<void> {
+  const since = Math.max(await ledger.seqBefore(partition, nowMs - WINDOW_MS), headSeq - WINDOW_COUNT_MAX);
+  let afterSeq = Math.min(since, imageSeq);
+  await engine.load({ kind: 'window', partition, afterSeq });
+  while (afterSeq < imageSeq) {
+    const rows = await ledger.operations(partition, afterSeq, OPERATIONS_PER_READ);
+    await engine.load({ kind: 'operations', rows: rows.filter(({ seq }) => seq <= imageSeq) });
+    afterSeq = rows.at(-1)?.seq ?? imageSeq;
   }
 }

@@ -59,8 +59,9 @@ export type ImageChunk =
   | { kind: 'products'; rows: { hqId: string; productId: string; settings: Settings }[] }
   | { kind: 'levels'; rows: ImageLevel[] }
   | { kind: 'holds'; rows: { hqId: string; hold: Hold; closedAt: number | null }[] }
-  /** Oldest first; every operation of the partition after `afterSeq` is among them. */
-  | { kind: 'operations'; partition: number; afterSeq: number; rows: ImageOperation[] };
+  /** The operation window begins here: every operation after `afterSeq` follows, oldest first. */
+  | { kind: 'window'; partition: number; afterSeq: number }
+  | { kind: 'operations'; rows: ImageOperation[] };
 
 /** Where the image of a partition stands: the last entry that is in it. */
 export interface ImageCursor {

@@ -16,8 +16,8 @@ const catalog = new SqliteCatalogStore(database);
 
 serveThread({
   entries: (partition: number, afterSeq: number, limit: number) => store.entries(partition, afterSeq, limit),
-  operationsSince: (partition: number, sinceMs: number, limit: number) =>
-    store.operationsSince(partition, sinceMs, limit),
+  seqBefore: (partition: number, instantMs: number) => store.seqBefore(partition, instantMs),
+  operations: (partition: number, afterSeq: number, limit: number) => store.operations(partition, afterSeq, limit),
   events: (partition: number, after: EventPosition, filter: EventFilter, limit: number) =>
     batchOf(store.entries(partition, firstEntryAfter(after), ENTRIES_PER_BATCH), after, filter, limit),
   ...catalogReads(() => catalog),

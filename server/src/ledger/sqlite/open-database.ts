@@ -32,7 +32,7 @@ export function openConnection(file: string, options: DatabaseOptions = {}): Dat
     }
     database.exec(`pragma synchronous = ${options.synchronous ?? 'FULL'}`);
   }
-  database.exec('pragma cache_size = -65536; pragma temp_store = memory');
+  database.exec('pragma cache_size = -16384; pragma temp_store = memory');
   return database;
 }
 

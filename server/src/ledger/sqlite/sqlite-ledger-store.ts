@@ -24,6 +24,8 @@ export class SqliteLedgerStore {
   readonly #moveCursor: StatementSync;
   readonly #entries: StatementSync;
   readonly #operations: StatementSync;
+  readonly #lastSeq: StatementSync;
+  readonly #timeOf: StatementSync;
   #operationIds: YoungOperations | null = null;
 
   constructor(database: DatabaseSync) {
@@ -41,9 +43,11 @@ export class SqliteLedgerStore {
       `select partition_id as "partition", seq, hash, body from entries
        where partition_id = ? and seq > ? order by seq limit ?`,
     );
+    this.#lastSeq = database.prepare('select max(seq) as seq from entries where partition_id = ?');
+    this.#timeOf = database.prepare('select at from entries where partition_id = ? and seq = ?');
     this.#operations = database.prepare(
       `select seq, at, hq_id as hqId, operation_id as operationId, fingerprint from entries
-       where partition_id = ? order by seq desc`,
+       where partition_id = ? and seq > ? and operation_id is not null order by seq limit ?`,
     );
   }
 
@@ -195,14 +199,22 @@ export class SqliteLedgerStore {
   }
 
   /** Walks back from the newest entry: times never fall, so the first older one ends it. */
-  operationsSince(partition: number, sinceMs: number, limit: number): ImageOperation[] {
-    const operations: ImageOperation[] = [];
-    for (const row of this.#operations.iterate(partition)) {
-      const { at, operationId } = row as unknown as ImageOperation;
-      if (at < sinceMs || operations.length === limit) break;
-      if (operationId !== null) operations.push({ ...(row as unknown as ImageOperation), partition });
+  operations(partition: number, afterSeq: number, limit: number): ImageOperation[] {
+    const rows = this.#operations.all(partition, afterSeq, limit) as unknown as Omit<ImageOperation, 'partition'>[];
+    return rows.map((row) => ({ ...row, partition }));
+  }
+
+  /** By halving: times rise with `seq`, and no index of them is worth its upkeep. */
+  seqBefore(partition: number, instantMs: number): number {
+    let low = 0;
+    let high = (this.#lastSeq.get(partition) as { seq: number | null }).seq ?? 0;
+    while (low < high) {
+      const middle = Math.ceil((low + high) / 2);
+      const { at } = this.#timeOf.get(partition, middle) as { at: number };
+      if (at < instantMs) low = middle;
+      else high = middle - 1;
     }
-    return operations;
+    return low;
   }
 
   close(): void {

@@ -112,8 +112,12 @@ export class SqliteLedger implements Ledger {
     return stored.map(({ body }) => decodeEntry(body));
   }
 
-  operationsSince(partition: number, sinceMs: number, limit: number): Promise<ImageOperation[]> {
-    return this.#reader.call('operationsSince', partition, sinceMs, limit);
+  seqBefore(partition: number, instantMs: number): Promise<number> {
+    return this.#reader.call('seqBefore', partition, instantMs);
+  }
+
+  operations(partition: number, afterSeq: number, limit: number): Promise<ImageOperation[]> {
+    return this.#reader.call('operations', partition, afterSeq, limit);
   }
 
   async close(): Promise<void> {

@@ -247,6 +247,9 @@ export class MemoryStockEngine implements StockEngine {
       case 'cursors':
         for (const row of chunk.rows) this.#partition(row.partition).startAt(row);
         return;
+      case 'window':
+        this.#partition(chunk.partition).startWindow(chunk.afterSeq);
+        return;
       case 'stores':
         for (const row of chunk.rows) this.#of(row.hqId).hq(row.hqId).stores.set(row.storeId, row.settings);
         return;
@@ -261,7 +264,7 @@ export class MemoryStockEngine implements StockEngine {
           this.#of(row.hqId).putHold(row.hqId, row.hold, { at: row.closedAt ?? row.hold.createdAt, seq: 0 });
         return;
       case 'operations':
-        this.#partition(chunk.partition).loadOperations(chunk.afterSeq, chunk.rows);
+        for (const row of chunk.rows) this.#partition(row.partition).loadOperation(row);
         return;
     }
   }

@@ -152,7 +152,7 @@ export class PartitionState {
   startAt({ seq, at }: ImageCursor): void {
     this.seq = seq;
     this.at = at;
-    this.operations = new OperationWindow(seq, this.#bounds);
+    this.startWindow(seq);
   }
 
   loadLevel(row: ImageLevel): void {
@@ -169,11 +169,12 @@ export class PartitionState {
     product.safetyStock += row.safetyStock ?? product.settings.safetyStock ?? 0;
   }
 
-  loadOperations(afterSeq: number, rows: readonly ImageOperation[]): void {
+  startWindow(afterSeq: number): void {
     this.operations = new OperationWindow(afterSeq, this.#bounds);
-    for (const { hqId, operationId, fingerprint, seq, at } of rows) {
-      const place = { partition: this.partition, epoch: 0, seq, mark: `0-${seq}` };
-      this.operations.add(hqId, operationId, { place, fingerprint, at });
-    }
+  }
+
+  loadOperation({ hqId, operationId, fingerprint, seq, at }: ImageOperation): void {
+    const place = { partition: this.partition, epoch: 0, seq, mark: `0-${seq}` };
+    this.operations.add(hqId, operationId, { place, fingerprint, at });
   }
 }
