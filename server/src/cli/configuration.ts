@@ -1,0 +1,79 @@
+/** What the environment says, checked: a wrong value names its variable and what it may be. */
+import { resolve } from 'node:path';
+
+const PORT_DEFAULT = 8083;
+const LOG_LEVELS = ['fatal', 'error', 'warn', 'info', 'debug', 'trace', 'silent'] as const;
+const MODES = ['embedded', 'cluster'] as const;
+
+type LogLevel = (typeof LOG_LEVELS)[number];
+export type Mode = (typeof MODES)[number];
+export type Environment = Record<string, string | undefined>;
+
+export interface Configuration {
+  mode: Mode;
+  host: string;
+  port: number;
+  /** Absolute. */
+  dataFolder: string;
+  logLevel: LogLevel;
+  /** Log every request. */
+  accessLog: boolean;
+}
+
+export class ConfigurationError extends Error {
+  constructor(variable: string, value: string, mayBe: string) {
+    super(`${variable} is ${JSON.stringify(value)}, but it must be ${mayBe}.`);
+    this.name = 'ConfigurationError';
+  }
+}
+
+/** @throws ConfigurationError */
+export function readConfiguration(environment: Environment): Configuration {
+  return {
+    mode: oneOf(environment, 'HOLDFAST_MODE', MODES, 'embedded'),
+    host: hostOf(environment),
+    port: portOf(environment),
+    dataFolder: dataFolderOf(environment),
+    logLevel: oneOf(environment, 'HOLDFAST_LOG', LOG_LEVELS, 'info'),
+    accessLog: oneOf(environment, 'HOLDFAST_ACCESS_LOG', ['on', 'off'] as const, 'off') === 'on',
+  };
+}
+
+export function dataFolderOf(environment: Environment): string {
+  return resolve(given(environment, 'HOLDFAST_DATA') ?? './data');
+}
+
+export function modeOf(environment: Environment): Mode {
+  return oneOf(environment, 'HOLDFAST_MODE', MODES, 'embedded');
+}
+
+/** A variable that is set to nothing is not set. */
+function given(environment: Environment, variable: string): string | undefined {
+  const value = environment[variable];
+  return value === undefined || value === '' ? undefined : value;
+}
+
+function oneOf<T extends string>(
+  environment: Environment,
+  variable: string,
+  values: readonly T[],
+  otherwise: T,
+): T {
+  const value = given(environment, variable);
+  if (value === undefined) return otherwise;
+  if ((values as readonly string[]).includes(value)) return value as T;
+  throw new ConfigurationError(variable, value, `one of ${values.join(', ')}`);
+}
+
+function portOf(environment: Environment): number {
+  const value = given(environment, 'HOLDFAST_PORT');
+  if (value === undefined) return PORT_DEFAULT;
+  if (/^\d{1,5}$/.test(value) && Number(value) <= 65_535) return Number(value);
+  throw new ConfigurationError('HOLDFAST_PORT', value, 'a whole number from 0 (any free port) to 65535');
+}
+
+function hostOf(environment: Environment): string {
+  const value = given(environment, 'HOLDFAST_HOST') ?? '127.0.0.1';
+  if (/^[A-Za-z0-9._:%-]+$/.test(value)) return value;
+  throw new ConfigurationError('HOLDFAST_HOST', value, 'a host name or an address, such as 127.0.0.1 or 0.0.0.0');
+}

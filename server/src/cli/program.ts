@@ -1,0 +1,14 @@
+import { Command } from 'commander';
+import type { Environment } from './configuration.ts';
+import { addServeCommand } from './serve.ts';
+import { addTokenCommand } from './token.ts';
+
+export function buildProgram(environment: Environment): Command {
+  const program = new Command('holdfast')
+    .description('Stock reservation for shops and their headquarters')
+    .version('0.1.0')
+    .showHelpAfterError('(holdfast --help tells more)');
+  addServeCommand(program, environment);
+  addTokenCommand(program, environment);
+  return program;
+}

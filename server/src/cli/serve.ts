@@ -1,0 +1,140 @@
+/**
+ * `holdfast serve`: in the foreground until it is told to stop. The port is open before the data is, so that health
+ * can say "starting"; on the way down it is the other way round, and what was let in is answered first.
+ */
+import { setTimeout as delay } from 'node:timers/promises';
+import type { Command } from 'commander';
+import type { Logger } from 'pino';
+import { TokenVerifier } from '../access/tokens.ts';
+import { openApplication, type RunningApplication } from '../compose.ts';
+import { buildHttpServer, type HttpServer } from '../http/server.ts';
+import { Service } from '../http/service.ts';
+import { type Configuration, type Environment, readConfiguration } from './configuration.ts';
+import { CommandFailed } from './failures.ts';
+import { openLog } from './log.ts';
+import { tokenKey } from './token.ts';
+
+/** Another process may still be letting go of the port. */
+const PORT_WAIT_MS = 5_000;
+const PORT_RETRY_MS = 200;
+/** Readiness says no and connections are told to close, for so long before the door is shut. */
+const LAME_DUCK_MS = 250;
+const DRAIN_MS_MAX = 10_000;
+
+export function addServeCommand(program: Command, environment: Environment): void {
+  program
+    .command('serve', { isDefault: true })
+    .description('serve the API in the foreground, on HOLDFAST_PORT with the data in HOLDFAST_DATA')
+    .action(() => serve(environment));
+}
+
+async function serve(environment: Environment): Promise<void> {
+  const configuration = readConfiguration(environment);
+  if (configuration.mode === 'cluster') throw new CommandFailed('HOLDFAST_MODE=cluster is not part of this version.');
+  const running = new ServerProcess(configuration, environment, openLog(configuration.logLevel));
+  await running.start();
+}
+
+class ServerProcess {
+  readonly #configuration: Configuration;
+  readonly #environment: Environment;
+  readonly #log: Logger;
+  readonly #service = new Service();
+  #application: RunningApplication | null = null;
+  #server: HttpServer | null = null;
+  #stopping: Promise<void> | null = null;
+
+  constructor(configuration: Configuration, environment: Environment, log: Logger) {
+    this.#configuration = configuration;
+    this.#environment = environment;
+    this.#log = log;
+  }
+
+  async start(): Promise<void> {
+    this.#stopOnSignals();
+    const { dataFolder, accessLog } = this.#configuration;
+    const verifier = new TokenVerifier(tokenKey(this.#environment), Date.now);
+    this.#server = await buildHttpServer({ service: this.#service, verifier, log: this.#log, accessLog });
+    const url = await listen(this.#server, this.#configuration);
+    try {
+      this.#application = await openApplication({
+        dataFolder,
+        log: this.#log,
+        onFatal: (reason) => this.#end(`recording has ended: ${reason}`),
+      });
+    } catch (error) {
+      this.#server.server.closeAllConnections();
+      await this.#server.close();
+      throw error;
+    }
+    this.#application.folder.announce({ url, pid: process.pid });
+    this.#service.open(this.#application);
+    process.stdout.write(welcome(url));
+  }
+
+  #stopOnSignals(): void {
+    for (const signal of ['SIGTERM', 'SIGINT', 'SIGHUP'] as const) process.on(signal, () => this.#stop(signal));
+    // A launcher that died takes its server along.
+    if (process.channel) process.on('disconnect', () => this.#stop('SIGTERM'));
+  }
+
+  /** The first signal drains; a second one ends at once, and what was decided is recorded at the next start. */
+  #stop(signal: NodeJS.Signals): void {
+    if (this.#stopping !== null) process.exit(signal === 'SIGINT' ? 130 : 143);
+    this.#log.info({ signal }, 'stopping');
+    this.#stopping = this.#drain().then(
+      () => process.exit(0),
+      (error: unknown) => {
+        this.#log.error({ err: error }, 'could not stop as it should');
+        process.exit(1);
+      },
+    );
+  }
+
+  async #drain(): Promise<void> {
+    this.#service.draining = true;
+    const server = this.#server;
+    if (server?.server.listening) {
+      await delay(LAME_DUCK_MS);
+      const force = setTimeout(() => server.server.closeAllConnections(), DRAIN_MS_MAX);
+      await server.close();
+      clearTimeout(force);
+    }
+    await this.#application?.stop();
+    this.#log.info('stopped');
+  }
+
+  /** The disk cannot be believed any more: nothing is saved on the way out. */
+  #end(reason: string): void {
+    process.stderr.write(`holdfast: ${reason}\n`);
+    process.exit(1);
+  }
+}
+
+/** @throws CommandFailed when the port stays taken. */
+async function listen(server: HttpServer, { host, port }: Configuration): Promise<string> {
+  const giveUpAt = Date.now() + PORT_WAIT_MS;
+  for (;;) {
+    try {
+      return await server.listen({ host, port });
+    } catch (error) {
+      const { code, message } = error as NodeJS.ErrnoException;
+      if (code === 'EADDRINUSE' && Date.now() < giveUpAt) await delay(PORT_RETRY_MS);
+      else if (code === 'EADDRINUSE') throw new CommandFailed(portTaken(port));
+      else throw new CommandFailed(`It cannot listen on ${host}:${port}: ${message}`);
+    }
+  }
+}
+
+function portTaken(port: number): string {
+  return `The port ${port} is taken by another program. Stop that one, or name another port with HOLDFAST_PORT.`;
+}
+
+function welcome(url: string): string {
+  return [
+    `Holdfast listens on ${url}`,
+    `  API page   ${url}/docs`,
+    '  a token    npm run --silent holdfast -- token --role admin',
+    '',
+  ].join('\n');
+}

@@ -1,0 +1,31 @@
+/** The service describes itself: OpenAPI 3.1 from the same schemas that validate, and a page to read and try it. */
+import swagger from '@fastify/swagger';
+import swaggerUi from '@fastify/swagger-ui';
+import type { FastifyInstance } from 'fastify';
+
+const DESCRIPTION = `Stock reservation for shops and their headquarters.
+
+Make a token with \`holdfast token --role admin\`. Every POST names its operation in the header \`Idempotency-Key\` or
+the field \`transactionId\`: the same operation sent again has one effect and is answered the same, with
+\`Idempotent-Replayed: true\`. Errors are \`application/problem+json\` with a stable \`code\`.`;
+
+/** To be registered before all routes that it should describe. */
+export async function registerDocumentation(app: FastifyInstance): Promise<void> {
+  await app.register(swagger, {
+    openapi: {
+      openapi: '3.1.0',
+      info: { title: 'Holdfast', version: '0.1.0', description: DESCRIPTION },
+      components: { securitySchemes: { token: { type: 'http', scheme: 'bearer', bearerFormat: 'JWT' } } },
+      security: [{ token: [] }],
+    },
+  });
+  app.addHook('onRoute', (route) => {
+    if (route.url.startsWith('/docs')) route.config = { ...route.config, open: true };
+  });
+  await app.register(swaggerUi, { routePrefix: '/docs', uiConfig: { persistAuthorization: true, docExpansion: 'list' } });
+  const open = { open: true };
+  const hidden = { hide: true };
+  app.get('/openapi.json', { config: open, schema: hidden }, (_request, reply) => reply.send(app.swagger()));
+  app.get('/', { config: open, schema: hidden }, (_request, reply) => reply.redirect('/docs'));
+  app.get('/swagger-ui.html', { config: open, schema: hidden }, (_request, reply) => reply.redirect('/docs'));
+}

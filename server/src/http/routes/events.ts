@@ -1,0 +1,203 @@
+/** Events, by the page and as a stream (server-sent events). */
+import type { ServerResponse } from 'node:http';
+import type { FastifyPluginCallbackTypebox } from '@fastify/type-provider-typebox';
+import type { FastifyRequest } from 'fastify';
+import Type from 'typebox';
+import type { Caller } from '../../access/caller.ts';
+import { EventCursor } from '../../events/event-cursor.ts';
+import type { EventAt, EventFilter } from '../../events/event-feed.ts';
+import { sendJson } from '../answer.ts';
+import { Problem } from '../problems.ts';
+import { pageOf, readNumbersAndBooleans } from '../query.ts';
+import { Cursor, hqField, Id, pageFields, readResponses, strict, textResponses } from '../schemas.ts';
+import { callerOf, requireHq, requireRight, storeFilter } from '../scope.ts';
+import type { Service } from '../service.ts';
+import type { RouteScope } from './administration.ts';
+
+const HEARTBEAT_MS = 15_000;
+const STREAMS_MAX = 1_000;
+/** Timers hold no more. */
+const TIMER_MS_MAX = 2_147_483_647;
+
+const filterFields = {
+  ...hqField,
+  storeId: Type.Optional(Id),
+  productId: Type.Optional(Id),
+  type: Type.Optional(Type.String({ minLength: 1, maxLength: 100 })),
+};
+
+const CloudEvent = Type.Object({
+  specversion: Type.Literal('1.0'),
+  id: Type.String(),
+  source: Type.String(),
+  type: Type.String(),
+  subject: Type.String(),
+  time: Type.String(),
+  datacontenttype: Type.String(),
+  dataschema: Type.String(),
+  sequence: Type.String(),
+  correlationid: Type.String(),
+  causationid: Type.String(),
+  partitionkey: Type.String(),
+  data: Type.Any(),
+});
+
+export function eventRoutes(service: Service): FastifyPluginCallbackTypebox {
+  return (app, _options, done) => {
+    pageRoute(app, service);
+    streamRoute(app, service, new Streams());
+    done();
+  };
+}
+
+interface FilterQuery {
+  hqId?: string;
+  storeId?: string;
+  productId?: string;
+  type?: string;
+}
+
+/** A token that sees every HQ may follow them all. */
+function filterOf(caller: Caller, query: FilterQuery): EventFilter {
+  requireRight(caller, 'read');
+  const hqId = query.hqId === undefined && caller.hqId === null ? null : requireHq(caller, 'read', query.hqId);
+  const storeId = storeFilter(caller, query.storeId);
+  return {
+    hqId,
+    ...(storeId === undefined ? {} : { storeId }),
+    ...(query.productId === undefined ? {} : { productId: query.productId }),
+    ...(query.type === undefined ? {} : { type: query.type }),
+  };
+}
+
+function pageRoute(app: RouteScope, service: Service): void {
+  app.get(
+    '/api/v1/events',
+    {
+      preValidation: readNumbersAndBooleans,
+      schema: {
+        tags: ['Events'],
+        summary: 'Events after a cursor, from the beginning',
+        description: '`nextCursor` is always given: ask with it for what comes later.',
+        querystring: strict({ ...filterFields, ...pageFields }),
+        response: readResponses(
+          Type.Object({ items: Type.Array(CloudEvent), nextCursor: Type.String() }),
+          'UNKNOWN_HQ',
+          'UNKNOWN_STORE',
+          'INVALID_CURSOR',
+        ),
+      },
+    },
+    async (request, reply) => {
+      const filter = filterOf(callerOf(request), request.query);
+      const { cursor, limit } = pageOf(request.query);
+      return sendJson(reply, await service.running.events.page(filter, cursor, limit));
+    },
+  );
+}
+
+function streamRoute(app: RouteScope, service: Service, streams: Streams): void {
+  app.addHook('preClose', (done) => {
+    streams.endAll();
+    done();
+  });
+  app.get(
+    '/api/v1/events/stream',
+    {
+      exposeHeadRoute: false,
+      schema: {
+        tags: ['Events'],
+        summary: 'Events as they are recorded (text/event-stream)',
+        description: 'Resumes after `Last-Event-ID` (or `cursor`); without one, begins now. Comments keep it alive.',
+        querystring: strict({ ...filterFields, cursor: Type.Optional(Cursor) }),
+        response: textResponses('The stream', 'text/event-stream', 'UNKNOWN_HQ', 'UNKNOWN_STORE', 'INVALID_CURSOR', 'OVERLOADED'),
+      },
+    },
+    async (request, reply) => {
+      const caller = callerOf(request);
+      const filter = filterOf(caller, request.query);
+      const cursor = cursorOf(request, request.query.cursor);
+      const events = service.running.events;
+      const ending = streams.begin();
+      reply.hijack();
+      const untilExpiry = Math.min(caller.expiresAt - service.running.now(), TIMER_MS_MAX);
+      const expiry = setTimeout(() => ending.abort(), untilExpiry).unref();
+      try {
+        await writeStream(reply.raw, (signal) => events.follow(filter, cursor, signal), ending);
+      } catch (error) {
+        request.log.error({ err: error, requestId: request.id }, 'an event stream failed');
+      } finally {
+        clearTimeout(expiry);
+        streams.end(ending);
+        reply.raw.end();
+      }
+    },
+  );
+}
+
+/** @throws InvalidCursor before anything is sent. */
+function cursorOf(request: FastifyRequest, inQuery: string | undefined): string | null {
+  const inHeader = request.headers['last-event-id'];
+  const cursor = typeof inHeader === 'string' && inHeader !== '' ? inHeader : (inQuery ?? null);
+  if (cursor !== null) EventCursor.parse(cursor);
+  return cursor;
+}
+
+/** The streams of this process: bounded, and ended together. */
+class Streams {
+  readonly #open = new Set<AbortController>();
+
+  begin(): AbortController {
+    if (this.#open.size >= STREAMS_MAX) throw new Problem('OVERLOADED', 'Too many event streams are open.');
+    const ending = new AbortController();
+    this.#open.add(ending);
+    return ending;
+  }
+
+  end(ending: AbortController): void {
+    ending.abort();
+    this.#open.delete(ending);
+  }
+
+  endAll(): void {
+    for (const ending of this.#open) ending.abort();
+  }
+}
+
+async function writeStream(
+  response: ServerResponse,
+  follow: (signal: AbortSignal) => AsyncIterable<EventAt>,
+  ending: AbortController,
+): Promise<void> {
+  response.once('close', () => ending.abort());
+  response.writeHead(200, {
+    'content-type': 'text/event-stream; charset=utf-8',
+    'cache-control': 'no-cache, no-transform',
+    'x-accel-buffering': 'no',
+  });
+  response.write('retry: 1000\n: connected\n\n');
+  const heartbeat = setInterval(() => response.write(': still here\n\n'), HEARTBEAT_MS).unref();
+  try {
+    for await (const { event, cursor } of follow(ending.signal)) {
+      const room = response.write(`id: ${cursor}\nevent: ${event.type}\ndata: ${JSON.stringify(event)}\n\n`);
+      if (!room) await drained(response, ending.signal);
+      if (ending.signal.aborted) return;
+    }
+  } finally {
+    clearInterval(heartbeat);
+  }
+}
+
+/** A slow reader is waited for; the feed goes back to the ledger for it. */
+function drained(response: ServerResponse, signal: AbortSignal): Promise<void> {
+  return new Promise((resolve) => {
+    const done = () => {
+      response.off('drain', done);
+      signal.removeEventListener('abort', done);
+      resolve();
+    };
+    if (signal.aborted) return resolve();
+    response.once('drain', done);
+    signal.addEventListener('abort', done);
+  });
+}

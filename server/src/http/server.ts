@@ -1,0 +1,114 @@
+/** The HTTP server: what every request goes through, and which routes there are. */
+import type { Server } from 'node:http';
+import type { TypeBoxTypeProvider } from '@fastify/type-provider-typebox';
+import Fastify, { type FastifyBaseLogger, type FastifyInstance, type FastifyServerOptions } from 'fastify';
+import type { Logger } from 'pino';
+import type { TokenVerifier } from '../access/tokens.ts';
+import { authentication } from './authentication.ts';
+import { answerClientError, handleError } from './errors.ts';
+import { AddressTable, notFound } from './methods.ts';
+import { observation, RequestFigures } from './observation.ts';
+import { RequestIds } from './request-ids.ts';
+import { auditRoutes } from './routes/audit.ts';
+import { registerDocumentation } from './routes/documentation.ts';
+import { eventRoutes } from './routes/events.ts';
+import { exchangeRoutes } from './routes/exchange.ts';
+import { inventoryAdministrationRoutes } from './routes/inventory-administration.ts';
+import { maintenanceRoutes } from './routes/maintenance.ts';
+import { masterDataRoutes } from './routes/master-data.ts';
+import { operationsRoutes } from './routes/operations.ts';
+import { reservationBatchRoute } from './routes/reservation-batch.ts';
+import { reservationRoutes } from './routes/reservations.ts';
+import { stockRoutes } from './routes/stock.ts';
+import type { Service } from './service.ts';
+
+export const BODY_BYTES_MAX = 256 * 1024;
+/** An id has at most 64 characters; what is longer is answered with 400 by its schema, not with 404. */
+const PARAM_LENGTH_MAX = 2_048;
+const REQUEST_TIMEOUT_MS = 60_000;
+const CONNECTION_TIMEOUT_MS = 120_000;
+const KEEP_ALIVE_TIMEOUT_MS = 72_000;
+
+/** The addresses of the original documents, without `v1`, answer like those with it. */
+const RESERVE_PATHS = ['/api/v1/inventory/reserve', '/api/inventory/reserve'];
+
+export interface HttpServerOptions {
+  service: Service;
+  verifier: TokenVerifier;
+  log: Logger;
+  /** Log every request. */
+  accessLog: boolean;
+}
+
+export type HttpServer = FastifyInstance<Server>;
+
+export async function buildHttpServer({ service, verifier, log, accessLog }: HttpServerOptions): Promise<HttpServer> {
+  const app = Fastify(serverOptions(log)).withTypeProvider<TypeBoxTypeProvider>();
+  const figures = new RequestFigures();
+  const addresses = new AddressTable();
+  app.decorateRequest('caller', null);
+  app.addHook('onRoute', (route) => addresses.add(route));
+  app.addHook('onRequest', (request, reply, done) => {
+    reply.header('x-request-id', request.id);
+    if (service.draining) reply.header('connection', 'close');
+    done();
+  });
+  app.addHook('onRequest', authentication(verifier));
+  const denied = (status: number) => service.application?.telemetry.deniedRequests.inc({ status });
+  app.addHook('onResponse', observation({ figures, log, accessLog, denied }));
+  app.setErrorHandler(handleError);
+  app.setNotFoundHandler(notFound(addresses));
+  readJsonAlone(app);
+  await registerDocumentation(app);
+  for (const path of RESERVE_PATHS) {
+    app.register(reservationRoutes(service, path));
+    app.register(reservationBatchRoute(service, `${path}/batch`));
+  }
+  app.register(stockRoutes(service));
+  app.register(inventoryAdministrationRoutes(service));
+  app.register(masterDataRoutes(service));
+  app.register(exchangeRoutes(service));
+  app.register(auditRoutes(service));
+  app.register(eventRoutes(service));
+  app.register(operationsRoutes(service, figures));
+  app.register(maintenanceRoutes(service));
+  await app.ready();
+  return app;
+}
+
+function serverOptions(log: Logger): FastifyServerOptions<Server, FastifyBaseLogger> & { loggerInstance: FastifyBaseLogger } {
+  const requestIds = new RequestIds();
+  return {
+    loggerInstance: log,
+    disableRequestLogging: true,
+    // A logger of its own for every request costs more than the answer; lines name the request themselves.
+    childLoggerFactory: (logger) => logger,
+    genReqId: (request) => requestIds.of(request),
+    requestIdHeader: false,
+    bodyLimit: BODY_BYTES_MAX,
+    requestTimeout: REQUEST_TIMEOUT_MS,
+    connectionTimeout: CONNECTION_TIMEOUT_MS,
+    keepAliveTimeout: KEEP_ALIVE_TIMEOUT_MS,
+    routerOptions: { maxParamLength: PARAM_LENGTH_MAX },
+    // While it drains, a request on an open connection is answered, not refused.
+    return503OnClosing: false,
+    forceCloseConnections: 'idle',
+    clientErrorHandler: answerClientError,
+    frameworkErrors: (error, request, reply) => {
+      handleError(error, request, reply);
+    },
+    ajv: { customOptions: { coerceTypes: false, removeAdditional: false, useDefaults: false, allErrors: false } },
+  };
+}
+
+/**
+ * Bodies are JSON or refused. An empty one is no body, whatever its type says: clients send the type with a DELETE.
+ */
+function readJsonAlone(app: FastifyInstance): void {
+  const parse = app.getDefaultJsonParser('error', 'error');
+  app.removeAllContentTypeParsers();
+  app.addContentTypeParser('application/json', { parseAs: 'string' }, (request, body, done) => {
+    if (body.length === 0) done(null, null);
+    else parse(request, body as string, done);
+  });
+}

@@ -1,0 +1,46 @@
+import type { Application, Readiness } from '../application.ts';
+import type { MasterData } from '../catalog/master-data.ts';
+import { Problem } from './problems.ts';
+
+/** What the routes serve. */
+export type ServedApplication = Application & { masterData: MasterData };
+
+/**
+ * The application behind the routes, which listen before it is filled and after it began to stop: until there is
+ * one, and while it drains, the service says so.
+ */
+export class Service {
+  #application: ServedApplication | null = null;
+  draining = false;
+
+  open(application: ServedApplication): void {
+    this.#application = application;
+  }
+
+  get application(): ServedApplication | null {
+    return this.#application;
+  }
+
+  readiness(): Readiness {
+    if (this.draining) return { ready: false, reasons: ['draining'], degraded: [] };
+    return this.#application?.readiness() ?? { ready: false, reasons: ['starting'], degraded: [] };
+  }
+
+  /** @throws Problem while there is no application yet. */
+  get running(): ServedApplication {
+    if (this.#application === null) throw new Problem('NOT_READY', 'The service is starting.');
+    return this.#application;
+  }
+
+  /**
+   * For reads of levels, which the engine answers from what it holds.
+   * @throws Problem while that is being filled: nothing is answered from its emptiness.
+   */
+  get filled(): ServedApplication {
+    const application = this.running;
+    const { ready, reasons } = application.readiness();
+    if (!ready) throw new Problem('NOT_READY', `The service is not ready: ${reasons.join('; ')}.`);
+    return application;
+  }
+}
+
