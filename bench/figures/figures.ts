@@ -1,6 +1,7 @@
 import type { Benchmark } from '../harness/benchmark.ts';
 import { basket } from './basket.ts';
 import { confirm } from './confirm.ts';
+import { readHttp, reserveHttp } from './http.ts';
 import { project } from './project.ts';
 import { reserveEmbedded } from './reserve-embedded.ts';
 import { restart } from './restart.ts';
@@ -10,6 +11,8 @@ import { scaleLevels } from './scale-levels.ts';
 /** In the order of the page. */
 export const benchmarks: readonly Benchmark[] = [
   reserveEmbedded,
+  reserveHttp,
+  readHttp,
   basket,
   confirm,
   scaleLevels,

@@ -8,26 +8,8 @@ import { randomUUID } from 'node:crypto';
 import { serveCalls } from '../harness/child-process.ts';
 import { LatencyHistogram } from '../harness/latency-histogram.ts';
 import { ProcessWatch, type Sample } from '../harness/sample.ts';
-import type { LoadShape } from './closed-loop.ts';
 import { HttpConnection } from './http-connection.ts';
-
-export interface HttpRequest {
-  method: 'GET' | 'POST';
-  path: string;
-  headers: Record<string, string>;
-  /** May hold `OPERATION_ID_PLACE` once; each request gets an id of its own there. */
-  body: string | null;
-}
-
-/** As long as the ids that take its place. */
-export const OPERATION_ID_PLACE = '00000000-0000-0000-0000-000000000000';
-
-export interface HttpLoad {
-  port: number;
-  request: HttpRequest;
-  expectedStatus: number;
-  shape: LoadShape;
-}
+import { type HttpLoad, type HttpRequest, OPERATION_ID_PLACE } from './http-request.ts';
 
 class Callers {
   readonly #load: HttpLoad;

@@ -1,8 +1,10 @@
 /** An embedded installation as production runs it, without HTTP before it. */
+import { mkdirSync } from 'node:fs';
+import pino from 'pino';
+import { openApplication } from '../../server/src/compose.ts';
 import type { CommandExecutor, Execution } from '../../server/src/recording/command-executor.ts';
 import type { Command, Item } from '../../server/src/stock/commands.ts';
 import type { StockEngine } from '../../server/src/stock/stock-engine.ts';
-import { openWithoutProjecting } from './late-projections.ts';
 import { HQ, productId, type Stock, storeId } from './stock.ts';
 
 const LINES_PER_RECEIPT = 500;
@@ -26,9 +28,20 @@ export interface Installation {
 }
 
 export async function openInstallation(folder: string): Promise<Installation> {
-  const installation = await openWithoutProjecting(folder);
-  await installation.startProjecting();
-  return installation;
+  mkdirSync(folder, { recursive: true });
+  const log = pino({ level: 'warn' }, pino.destination({ fd: 2, sync: true }));
+  const onFatal = (reason: string) => {
+    console.error(reason);
+    process.exit(1);
+  };
+  const { executor, engine, telemetry, stop } = await openApplication({ dataFolder: folder, log, onFatal });
+  const lag = telemetry.registry.getSingleMetric('holdfast_projection_lag_entries');
+  return {
+    executor,
+    engine,
+    stop,
+    projectionLag: async () => (await lag?.get())?.values[0]?.value ?? Number.NaN,
+  };
 }
 
 export function execute({ executor }: Installation, command: Command, operationId: string | null): Promise<Execution> {
