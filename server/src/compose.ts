@@ -14,6 +14,9 @@ import { SqliteRelayCursors } from './events/sqlite/sqlite-relay-cursors.ts';
 import { SqliteLedger } from './ledger/sqlite/sqlite-ledger.ts';
 import type { Projections } from './projections/projections.ts';
 import { openSqliteProjections } from './projections/sqlite/sqlite-projections.ts';
+import type { KnownHead, LedgerProof } from './reconciliation/ledger-proof.ts';
+import { SqliteLedgerProof } from './reconciliation/sqlite/sqlite-ledger-proof.ts';
+import { verify } from './reconciliation/verify.ts';
 import { Acknowledgements } from './recording/acknowledgements.ts';
 import { CommandExecutor } from './recording/command-executor.ts';
 import { EntryChecker } from './recording/entry-checker.ts';
@@ -129,7 +132,7 @@ class EmbeddedComposition {
       publisher: this.#bus,
       cursors: new SqliteRelayCursors(ledger.threads.writer),
       onError: (error) => this.#config.log.error({ err: error }, 'publishing failed; it is tried again'),
-      delay: (ms) => delay(ms),
+      delay: (ms) => delay(ms, undefined, { ref: false }),
     });
   }
 
@@ -243,13 +246,19 @@ class EmbeddedComposition {
       telemetry: this.#telemetry,
       tokenKey: loadTokenKey(this.#folder.path),
       readiness: () => this.#readiness(projections),
-      verify: () => Promise.reject(new Error('not wired yet')),
+      verify: (options) =>
+        verify({ openProof: (knownHead) => this.#openProof(knownHead), engine: this.#engine }, options),
       rebuild: (projection, onProgress) => projections.rebuild(projection, onProgress),
       stop: async () => {
         this.#status.reasons = ['draining'];
         for (const close of this.#opened.splice(0).reverse()) await close();
       },
     };
+  }
+
+  #openProof(knownHead: KnownHead | null): LedgerProof {
+    const { projectionsFile, ledgerFile } = this.#folder;
+    return new SqliteLedgerProof({ file: projectionsFile, ledgerFile }, knownHead);
   }
 
   #readiness(projections: Projections): Readiness {
