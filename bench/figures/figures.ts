@@ -2,6 +2,8 @@ import type { Benchmark } from '../harness/benchmark.ts';
 import { basket } from './basket.ts';
 import { confirm } from './confirm.ts';
 import { readHttp, reserveHttp } from './http.ts';
+import { importStock } from './import.ts';
+import { overload } from './overload.ts';
 import { project } from './project.ts';
 import { reserveEmbedded } from './reserve-embedded.ts';
 import { restart } from './restart.ts';
@@ -15,8 +17,10 @@ export const benchmarks: readonly Benchmark[] = [
   readHttp,
   basket,
   confirm,
+  importStock,
   scaleLevels,
   scaleHistory,
   restart,
   project,
+  overload,
 ];

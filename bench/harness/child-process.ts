@@ -21,6 +21,7 @@ export interface StartOptions {
 }
 
 const STOP_MS_MAX = 30_000;
+const SAID_MAX = 4_000;
 
 /** A process that answers calls (`serveCalls`). */
 export class MeasuredProcess {
@@ -29,13 +30,17 @@ export class MeasuredProcess {
   readonly #exited: Promise<void>;
   #nextId = 1;
   #ended: Error | null = null;
+  #said = '';
 
   constructor(child: ChildProcess, name: string) {
     this.#child = child;
     child.on('message', (answer: Answer) => this.#answered(answer));
+    child.stderr?.setEncoding('utf8').on('data', (text: string) => {
+      this.#said = (this.#said + text).slice(-SAID_MAX);
+    });
     this.#exited = new Promise((resolve) => {
       child.once('exit', (code, signal) => {
-        this.#ended = new Error(`${name} ended with ${signal ?? `code ${code}`}`);
+        this.#ended = new Error(`${name} ended with ${signal ?? `code ${code}`}\n${this.#said}`);
         for (const { reject } of this.#waiting.values()) reject(this.#ended);
         this.#waiting.clear();
         resolve();
@@ -50,8 +55,8 @@ export class MeasuredProcess {
       execArgv: ['--disable-warning=ExperimentalWarning', ...flags, ...(profiling?.flags() ?? [])],
       env: { ...process.env, ...env },
       serialization: 'advanced',
-      // A benchmark's own output is what goes to stdout.
-      stdio: ['ignore', 'ignore', 'inherit', 'ipc'],
+      // What it says is shown when it fails.
+      stdio: ['ignore', 'ignore', 'pipe', 'ipc'],
     });
     return new MeasuredProcess(child, path);
   }

@@ -1,7 +1,7 @@
 /** An embedded installation as production runs it, without HTTP before it. */
 import { mkdirSync } from 'node:fs';
 import pino from 'pino';
-import { openApplication } from '../../server/src/compose.ts';
+import { openApplication, type RunningApplication } from '../../server/src/compose.ts';
 import type { CommandExecutor, Execution } from '../../server/src/recording/command-executor.ts';
 import type { Command, Item } from '../../server/src/stock/commands.ts';
 import type { StockEngine } from '../../server/src/stock/stock-engine.ts';
@@ -27,14 +27,18 @@ export interface Installation {
   stop(): Promise<void>;
 }
 
-export async function openInstallation(folder: string): Promise<Installation> {
+/** The whole application of a data folder, which ends its process when it cannot go on. */
+export function openRunning(folder: string): Promise<RunningApplication> {
   mkdirSync(folder, { recursive: true });
   const log = pino({ level: 'warn' }, pino.destination({ fd: 2, sync: true }));
   const onFatal = (reason: string) => {
     console.error(reason);
     process.exit(1);
   };
-  const { executor, engine, telemetry, stop } = await openApplication({ dataFolder: folder, log, onFatal });
+  return openApplication({ dataFolder: folder, log, onFatal });
+}
+
+export function installationOf({ executor, engine, telemetry, stop }: RunningApplication): Installation {
   const lag = telemetry.registry.getSingleMetric('holdfast_projection_lag_entries');
   return {
     executor,
@@ -42,6 +46,10 @@ export async function openInstallation(folder: string): Promise<Installation> {
     stop,
     projectionLag: async () => (await lag?.get())?.values[0]?.value ?? Number.NaN,
   };
+}
+
+export async function openInstallation(folder: string): Promise<Installation> {
+  return installationOf(await openRunning(folder));
 }
 
 export function execute({ executor }: Installation, command: Command, operationId: string | null): Promise<Execution> {

@@ -1,5 +1,6 @@
 /** What callers of the benchmarks ask for. */
 import { randomUUID } from 'node:crypto';
+import type { Execution } from '../../server/src/recording/command-executor.ts';
 import type { Item } from '../../server/src/stock/commands.ts';
 import { newReservationId, partitionOf } from '../../server/src/stock/identifiers.ts';
 import type { Work } from '../load/closed-loop.ts';
@@ -54,21 +55,39 @@ function basket(stock: Stock): Item[] {
 const partition = partitionOf(HQ);
 
 /** Callers' ids are random, so the index over them is written at random places: the hard case. */
-async function reserve(installation: Installation, items: Item[]): Promise<string> {
-  const operationId = randomUUID();
-  const reservationId = newReservationId(partition);
+function askToReserve(installation: Installation, reservationId: string, items: Item[]): Promise<Execution> {
+  const transactionId = randomUUID();
+  const sellingStore = items[0]?.storeId ?? '';
   const command = {
     type: 'reserve' as const,
     reservationId,
-    storeId: items[0]?.storeId ?? '',
-    transactionId: operationId,
+    storeId: sellingStore,
+    transactionId,
     ttlMs: TTL_MS,
     items,
   };
-  const answer = await execute(installation, command, operationId);
-  if (answer.status !== 'recorded' || answer.entry.outcome.status !== 'reserved')
-    throw new Error(`a reservation was answered with ${JSON.stringify(answer)}`);
+  return execute(installation, command, transactionId);
+}
+
+async function reserve(installation: Installation, items: Item[]): Promise<string> {
+  const reservationId = newReservationId(partition);
+  expectReserved(await askToReserve(installation, reservationId, items));
   return reservationId;
+}
+
+function expectReserved(answer: Execution): void {
+  if (answer.status === 'recorded' && answer.entry.outcome.status === 'reserved') return;
+  throw new Error(`a reservation was answered with ${JSON.stringify(answer)}`);
+}
+
+const HOT: Item = { storeId: storeId(0), productId: productId(0), quantity: 1 };
+
+/** One unit of the hot product, unless the installation says that it has too much to do. */
+export async function tryReserve(installation: Installation): Promise<'done' | 'refused'> {
+  const answer = await askToReserve(installation, newReservationId(partition), [HOT]);
+  if (answer.status === 'unavailable' && answer.reason === 'overloaded') return 'refused';
+  expectReserved(answer);
+  return 'done';
 }
 
 async function confirm(installation: Installation, reservationId: string): Promise<void> {
