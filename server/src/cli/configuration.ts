@@ -53,12 +53,7 @@ function given(environment: Environment, variable: string): string | undefined {
   return value === undefined || value === '' ? undefined : value;
 }
 
-function oneOf<T extends string>(
-  environment: Environment,
-  variable: string,
-  values: readonly T[],
-  otherwise: T,
-): T {
+function oneOf<T extends string>(environment: Environment, variable: string, values: readonly T[], otherwise: T): T {
   const value = given(environment, variable);
   if (value === undefined) return otherwise;
   if ((values as readonly string[]).includes(value)) return value as T;

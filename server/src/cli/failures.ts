@@ -1,6 +1,8 @@
 /** Failures that a person can do something about: said in a line, without a stack. */
 import { TokenKeyUnusable } from '../access/token-key.ts';
 import { LedgerUnusable } from '../ledger/ledger.ts';
+import { UnknownProjection } from '../projections/projections.ts';
+import { InvalidHead } from '../reconciliation/verify.ts';
 import { LedgerWentBack } from '../recording/restore.ts';
 import { ConfigurationError } from './configuration.ts';
 
@@ -20,7 +22,16 @@ export class CommandFailed extends Error {
   }
 }
 
-const EXPECTED = [UsageError, CommandFailed, ConfigurationError, LedgerUnusable, LedgerWentBack, TokenKeyUnusable];
+const EXPECTED = [
+  UsageError,
+  CommandFailed,
+  ConfigurationError,
+  InvalidHead,
+  UnknownProjection,
+  LedgerUnusable,
+  LedgerWentBack,
+  TokenKeyUnusable,
+];
 
 export function report(error: unknown): void {
   process.stderr.write(`holdfast: ${textOf(error)}\n`);

@@ -1,7 +1,10 @@
 import { Command } from 'commander';
 import type { Environment } from './configuration.ts';
+import { addExportCommand } from './export.ts';
+import { addRebuildCommand } from './rebuild.ts';
 import { addServeCommand } from './serve.ts';
 import { addTokenCommand } from './token.ts';
+import { addVerifyCommand } from './verify.ts';
 
 export function buildProgram(environment: Environment): Command {
   const program = new Command('holdfast')
@@ -10,5 +13,8 @@ export function buildProgram(environment: Environment): Command {
     .showHelpAfterError('(holdfast --help tells more)');
   addServeCommand(program, environment);
   addTokenCommand(program, environment);
+  addExportCommand(program, environment);
+  addVerifyCommand(program, environment);
+  addRebuildCommand(program, environment);
   return program;
 }

@@ -2,6 +2,7 @@
  * `holdfast serve`: in the foreground until it is told to stop. The port is open before the data is, so that health
  * can say "starting"; on the way down it is the other way round, and what was let in is answered first.
  */
+import { join } from 'node:path';
 import { setTimeout as delay } from 'node:timers/promises';
 import type { Command } from 'commander';
 import type { Logger } from 'pino';
@@ -23,7 +24,7 @@ const DRAIN_MS_MAX = 10_000;
 
 export function addServeCommand(program: Command, environment: Environment): void {
   program
-    .command('serve', { isDefault: true })
+    .command('serve')
     .description('serve the API in the foreground, on HOLDFAST_PORT with the data in HOLDFAST_DATA')
     .action(() => serve(environment));
 }
@@ -54,7 +55,13 @@ class ServerProcess {
     this.#stopOnSignals();
     const { dataFolder, accessLog } = this.#configuration;
     const verifier = new TokenVerifier(tokenKey(this.#environment), Date.now);
-    this.#server = await buildHttpServer({ service: this.#service, verifier, log: this.#log, accessLog });
+    this.#server = await buildHttpServer({
+      service: this.#service,
+      verifier,
+      log: this.#log,
+      accessLog,
+      spoolFolder: join(dataFolder, 'spool'),
+    });
     const url = await listen(this.#server, this.#configuration);
     try {
       this.#application = await openApplication({

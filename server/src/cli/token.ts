@@ -33,10 +33,18 @@ export function addTokenCommand(program: Command, environment: Environment): voi
 async function printToken(options: TokenOptions, environment: Environment): Promise<void> {
   const { role, hq, store, subject, ttl } = options;
   const ttlMs = parseDuration(ttl);
-  if (ttlMs === null) throw new UsageError(`--ttl is ${JSON.stringify(ttl)}, but it must be a duration such as 45s, 30m, 8h or 7d`);
+  if (ttlMs === null)
+    throw new UsageError(`--ttl is ${JSON.stringify(ttl)}, but it must be a duration such as 45s, 30m, 8h or 7d`);
   for (const [name, value] of Object.entries({ hq, store, subject })) checkId(name, value);
-  if (role === 'pos' && store === undefined) throw new UsageError('a token of the role pos must name its store: --store STORE001');
-  const grant = { role, hqId: hq ?? null, storeId: store ?? null, ttlMs, ...(subject === undefined ? {} : { subject }) };
+  if (role === 'pos' && store === undefined)
+    throw new UsageError('a token of the role pos must name its store: --store STORE001');
+  const grant = {
+    role,
+    hqId: hq ?? null,
+    storeId: store ?? null,
+    ttlMs,
+    ...(subject === undefined ? {} : { subject }),
+  };
   const token = await issueToken(tokenKey(environment), grant, Date.now());
   process.stdout.write(`${token}\n`);
   const place = [hq ?? 'every HQ', store].filter((part) => part !== undefined).join(', ');

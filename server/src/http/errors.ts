@@ -33,7 +33,10 @@ export function handleError(error: FastifyError, request: FastifyRequest, reply:
   }
   const problem = problemOf(error);
   if (problem.code === 'INTERNAL_ERROR') {
-    request.log.error({ err: error, requestId: request.id, method: request.method, url: request.url }, 'request failed');
+    request.log.error(
+      { err: error, requestId: request.id, method: request.method, url: request.url },
+      'request failed',
+    );
   }
   return sendProblem(reply, request.id, problem);
 }
@@ -76,7 +79,10 @@ export function answerClientError(error: Error & { code?: string }, socket: Sock
       : error.code === 'ERR_HTTP_REQUEST_TIMEOUT'
         ? 'REQUEST_TIMEOUT'
         : 'VALIDATION_FAILED';
-  const body = problemBody(code, { detail: 'The request is not HTTP as it is read here.', instance: 'urn:holdfast:request:unread' });
+  const body = problemBody(code, {
+    detail: 'The request is not HTTP as it is read here.',
+    instance: 'urn:holdfast:request:unread',
+  });
   const { status } = PROBLEMS[code];
   socket.end(
     `HTTP/1.1 ${status} ${code}\r\nContent-Type: application/problem+json; charset=utf-8\r\n` +

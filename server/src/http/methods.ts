@@ -10,7 +10,9 @@ export class AddressTable {
     const methods = Array.isArray(method) ? method : [method];
     const pattern = url
       .split('/')
-      .map((part) => (part === '*' ? '.*' : part.startsWith(':') ? '[^/]+' : part.replace(/[.*+?^${}()|[\]\\]/g, '\\$&')))
+      .map((part) =>
+        part === '*' ? '.*' : part.startsWith(':') ? '[^/]+' : part.replace(/[.*+?^${}()|[\]\\]/g, '\\$&'),
+      )
       .join('/');
     this.#routes.push({ pattern: new RegExp(`^${pattern}$`), methods });
   }

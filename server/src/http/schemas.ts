@@ -22,7 +22,11 @@ export const Instant = Type.String({ format: 'date-time', description: 'An insta
 /** Text for people: no control characters, no halves of surrogate pairs. */
 export const Text = Type.String({ minLength: 1, maxLength: TEXT_LENGTH_MAX, pattern: '^[^\\p{Cc}\\p{Cs}]*$' });
 export const Money = Type.Integer({ minimum: 0, maximum: MONEY_MAX, description: "In the currency's minor unit" });
-export const Cursor = Type.String({ minLength: 1, maxLength: CURSOR_LENGTH_MAX, description: 'The nextCursor of the page before' });
+export const Cursor = Type.String({
+  minLength: 1,
+  maxLength: CURSOR_LENGTH_MAX,
+  description: 'The nextCursor of the page before',
+});
 export const Limit = Type.Integer({ minimum: 1, maximum: PAGE_LIMIT_MAX, default: PAGE_LIMIT_DEFAULT });
 export const Ttl = Type.Integer({ minimum: TTL_MS_MIN, maximum: TTL_MS_MAX });
 
@@ -82,18 +86,12 @@ export function readResponses(success: TSchema, ...codes: ProblemCode[]): Record
 }
 
 /** The statuses of a command. */
-export function commandResponses(
-  successes: Record<number, TSchema>,
-  ...codes: ProblemCode[]
-): Record<string, unknown> {
+export function commandResponses(successes: Record<number, TSchema>, ...codes: ProblemCode[]): Record<string, unknown> {
   return { ...successes, ...problemResponses([...COMMON, ...OF_A_BODY, ...OF_A_COMMAND, ...codes]) };
 }
 
 /** The statuses of a write of master data, which is idempotent by itself. */
-export function writeResponses(
-  successes: Record<number, TSchema>,
-  ...codes: ProblemCode[]
-): Record<string, unknown> {
+export function writeResponses(successes: Record<number, TSchema>, ...codes: ProblemCode[]): Record<string, unknown> {
   const own: ProblemCode[] = [...OF_A_BODY, 'OVERLOADED', 'NOT_RECORDED', 'OUTCOME_UNKNOWN'];
   return { ...successes, ...problemResponses([...COMMON, ...own, ...codes]) };
 }
@@ -114,7 +112,11 @@ function problemResponse(status: number, codes: readonly ProblemCode[]): unknown
 }
 
 /** A success that is no JSON. */
-export function textResponses(description: string, mediaType: string, ...codes: ProblemCode[]): Record<string, unknown> {
+export function textResponses(
+  description: string,
+  mediaType: string,
+  ...codes: ProblemCode[]
+): Record<string, unknown> {
   const success = { description, content: { [mediaType]: { schema: Type.String() } } };
   return { 200: success, ...(codes.length === 0 ? {} : problemResponses([...COMMON, ...codes])) };
 }

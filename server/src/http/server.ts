@@ -1,7 +1,12 @@
 /** The HTTP server: what every request goes through, and which routes there are. */
 import type { Server } from 'node:http';
 import type { TypeBoxTypeProvider } from '@fastify/type-provider-typebox';
-import Fastify, { type FastifyBaseLogger, type FastifyInstance, type FastifyServerOptions } from 'fastify';
+import Fastify, {
+  type FastifyBaseLogger,
+  type FastifyInstance,
+  type FastifyServerOptions,
+  LogController,
+} from 'fastify';
 import type { Logger } from 'pino';
 import type { TokenVerifier } from '../access/tokens.ts';
 import { authentication } from './authentication.ts';
@@ -25,7 +30,8 @@ import type { Service } from './service.ts';
 export const BODY_BYTES_MAX = 256 * 1024;
 /** An id has at most 64 characters; what is longer is answered with 400 by its schema, not with 404. */
 const PARAM_LENGTH_MAX = 2_048;
-const REQUEST_TIMEOUT_MS = 60_000;
+/** For a whole request: a large import comes slowly. */
+const REQUEST_TIMEOUT_MS = 600_000;
 const CONNECTION_TIMEOUT_MS = 120_000;
 const KEEP_ALIVE_TIMEOUT_MS = 72_000;
 
@@ -38,11 +44,14 @@ export interface HttpServerOptions {
   log: Logger;
   /** Log every request. */
   accessLog: boolean;
+  /** Where checked rows of an import wait on disk. */
+  spoolFolder: string;
 }
 
 export type HttpServer = FastifyInstance<Server>;
 
-export async function buildHttpServer({ service, verifier, log, accessLog }: HttpServerOptions): Promise<HttpServer> {
+export async function buildHttpServer(options: HttpServerOptions): Promise<HttpServer> {
+  const { service, verifier, log, accessLog, spoolFolder } = options;
   const app = Fastify(serverOptions(log)).withTypeProvider<TypeBoxTypeProvider>();
   const figures = new RequestFigures();
   const addresses = new AddressTable();
@@ -67,7 +76,7 @@ export async function buildHttpServer({ service, verifier, log, accessLog }: Htt
   app.register(stockRoutes(service));
   app.register(inventoryAdministrationRoutes(service));
   app.register(masterDataRoutes(service));
-  app.register(exchangeRoutes(service));
+  app.register(exchangeRoutes(service, spoolFolder));
   app.register(auditRoutes(service));
   app.register(eventRoutes(service));
   app.register(operationsRoutes(service, figures));
@@ -76,11 +85,13 @@ export async function buildHttpServer({ service, verifier, log, accessLog }: Htt
   return app;
 }
 
-function serverOptions(log: Logger): FastifyServerOptions<Server, FastifyBaseLogger> & { loggerInstance: FastifyBaseLogger } {
+function serverOptions(
+  log: Logger,
+): FastifyServerOptions<Server, FastifyBaseLogger> & { loggerInstance: FastifyBaseLogger } {
   const requestIds = new RequestIds();
   return {
     loggerInstance: log,
-    disableRequestLogging: true,
+    logController: new LogController({ disableRequestLogging: true }),
     // A logger of its own for every request costs more than the answer; lines name the request themselves.
     childLoggerFactory: (logger) => logger,
     genReqId: (request) => requestIds.of(request),

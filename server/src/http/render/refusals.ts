@@ -39,7 +39,11 @@ function refusalOf(outcome: Outcome): Refusal | null {
         available,
         hqAvailable,
       }));
-      return { code: 'INSUFFICIENT_STOCK', detail: 'Nothing was changed: some lines ask for more than there is.', data: { lines } };
+      return {
+        code: 'INSUFFICIENT_STOCK',
+        detail: 'Nothing was changed: some lines ask for more than there is.',
+        data: { lines },
+      };
     }
     case 'reservation-confirmed':
       return { code: 'RESERVATION_CONFIRMED', detail: 'The reservation is confirmed, and not as this request asks.' };
@@ -48,7 +52,12 @@ function refusalOf(outcome: Outcome): Refusal | null {
     case 'reservation-expired':
       return { code: 'RESERVATION_EXPIRED', detail: 'The time of the reservation is over and its units are gone.' };
     case 'quantity-exceeds': {
-      const lines = outcome.lines.map(({ productId, storeId, requested, held }) => ({ productId, storeId, requested, held }));
+      const lines = outcome.lines.map(({ productId, storeId, requested, held }) => ({
+        productId,
+        storeId,
+        requested,
+        held,
+      }));
       return { code: 'QUANTITY_EXCEEDS_RESERVATION', detail: 'Some lines ask for more than is held.', data: { lines } };
     }
     case 'count-superseded': {
@@ -76,7 +85,11 @@ type Unknown = Extract<Outcome, { status: `unknown-${string}` }>;
 function unknown(outcome: Unknown): Refusal {
   switch (outcome.status) {
     case 'unknown-store':
-      return { code: 'UNKNOWN_STORE', detail: `There is no store ${outcome.storeId}.`, data: { storeId: outcome.storeId } };
+      return {
+        code: 'UNKNOWN_STORE',
+        detail: `There is no store ${outcome.storeId}.`,
+        data: { storeId: outcome.storeId },
+      };
     case 'unknown-product': {
       const { productId } = outcome;
       return { code: 'UNKNOWN_PRODUCT', detail: `There is no product ${productId}.`, data: { productId } };

@@ -30,4 +30,3 @@ export function namedStore(storeId: string | null | undefined): string {
   if (storeId === undefined || storeId === null) throw new Problem('STORE_REQUIRED', 'Name the store: storeId.');
   return storeId;
 }
-

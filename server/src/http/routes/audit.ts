@@ -101,8 +101,10 @@ async function auditPage(
 ): Promise<Page<Shown>> {
   const place = cursor === null ? beginning(filter.to ?? application.now()) : placeOf(cursor);
   const query = { ...filter, to: place.to };
-  const readStock = (from: string | null, count: number) => application.history.audit({ ...query, cursor: from, limit: count });
-  const readMaster = (from: string | null, count: number) => application.catalog.audit({ ...query, cursor: from, limit: count });
+  const readStock = (from: string | null, count: number) =>
+    application.history.audit({ ...query, cursor: from, limit: count });
+  const readMaster = (from: string | null, count: number) =>
+    application.catalog.audit({ ...query, cursor: from, limit: count });
   const [stock, master] = await Promise.all([
     readOnce(readStock, place.stock, limit),
     readOnce(readMaster, place.master, limit),

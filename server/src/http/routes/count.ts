@@ -8,7 +8,18 @@ import { type Performed, perform } from '../perform.ts';
 import { Problem } from '../problems.ts';
 import { instantOf } from '../query.ts';
 import { countAnswer } from '../render/movements.ts';
-import { commandResponses, hqField, Id, Instant, lines, operationField, Quantity, QuantityOrZero, strict, Text } from '../schemas.ts';
+import {
+  commandResponses,
+  hqField,
+  Id,
+  Instant,
+  lines,
+  operationField,
+  Quantity,
+  QuantityOrZero,
+  strict,
+  Text,
+} from '../schemas.ts';
 import { callerOf, requireHq, requireStore } from '../scope.ts';
 import type { Service } from '../service.ts';
 import {
@@ -49,7 +60,8 @@ export function countRoute(app: RouteScope, service: Service): void {
       schema: {
         tags: ADMINISTRATION_TAGS,
         summary: 'Book a stock-take',
-        description: 'Books the difference to what was on hand at `countedAt` (default: now); sales made since are kept.',
+        description:
+          'Books the difference to what was on hand at `countedAt` (default: now); sales made since are kept.',
         body: CountBody,
         response: commandResponses(
           { 200: Type.Intersect([completed('countId', Type.Array(Counted)), Type.Object({ countedAt: Instant })]) },
@@ -68,11 +80,7 @@ export function countRoute(app: RouteScope, service: Service): void {
   );
 }
 
-async function count(
-  service: Service,
-  request: FastifyRequest,
-  body: Static<typeof CountBody>,
-): Promise<Performed> {
+async function count(service: Service, request: FastifyRequest, body: Static<typeof CountBody>): Promise<Performed> {
   const operationId = requiredOperationId(request, body.transactionId);
   const caller = callerOf(request);
   const storeId = namedStore(body.storeId ?? caller.storeId);

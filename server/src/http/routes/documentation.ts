@@ -22,7 +22,10 @@ export async function registerDocumentation(app: FastifyInstance): Promise<void>
   app.addHook('onRoute', (route) => {
     if (route.url.startsWith('/docs')) route.config = { ...route.config, open: true };
   });
-  await app.register(swaggerUi, { routePrefix: '/docs', uiConfig: { persistAuthorization: true, docExpansion: 'list' } });
+  await app.register(swaggerUi, {
+    routePrefix: '/docs',
+    uiConfig: { persistAuthorization: true, docExpansion: 'list' },
+  });
   const open = { open: true };
   const hidden = { hide: true };
   app.get('/openapi.json', { config: open, schema: hidden }, (_request, reply) => reply.send(app.swagger()));

@@ -110,7 +110,14 @@ function streamRoute(app: RouteScope, service: Service, streams: Streams): void 
         summary: 'Events as they are recorded (text/event-stream)',
         description: 'Resumes after `Last-Event-ID` (or `cursor`); without one, begins now. Comments keep it alive.',
         querystring: strict({ ...filterFields, cursor: Type.Optional(Cursor) }),
-        response: textResponses('The stream', 'text/event-stream', 'UNKNOWN_HQ', 'UNKNOWN_STORE', 'INVALID_CURSOR', 'OVERLOADED'),
+        response: textResponses(
+          'The stream',
+          'text/event-stream',
+          'UNKNOWN_HQ',
+          'UNKNOWN_STORE',
+          'INVALID_CURSOR',
+          'OVERLOADED',
+        ),
       },
     },
     async (request, reply) => {

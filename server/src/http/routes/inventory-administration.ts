@@ -9,17 +9,7 @@ import { fingerprintOf, requiredOperationId } from '../operation.ts';
 import { type Operation, perform } from '../perform.ts';
 import { Problem } from '../problems.ts';
 import { adjustAnswer, distributeAnswer, receiveAnswer, skuAnswer, transferAnswer } from '../render/movements.ts';
-import {
-  commandResponses,
-  hqField,
-  Id,
-  LineItem,
-  lines,
-  operationField,
-  Quantity,
-  strict,
-  Text,
-} from '../schemas.ts';
+import { commandResponses, hqField, Id, LineItem, lines, operationField, Quantity, strict, Text } from '../schemas.ts';
 import { callerOf, requireHq, requireStore, requireWholeHq } from '../scope.ts';
 import type { Service } from '../service.ts';
 import {
@@ -303,4 +293,3 @@ function oneLevelOf(request: FastifyRequest, productId: string, body: Static<typ
   const place = body.storeId === undefined ? `${productId}/${storeId}` : productId;
   return { hqId, operationId, place, items: [{ storeId, productId, quantity: body.quantity }] };
 }
-

@@ -1,6 +1,7 @@
 /** Stores, products and the settings of levels. */
-import type { FastifyReply, FastifyRequest } from 'fastify';
+
 import type { FastifyPluginCallbackTypebox } from '@fastify/type-provider-typebox';
+import type { FastifyReply, FastifyRequest } from 'fastify';
 import Type from 'typebox';
 import type { MasterChange, Product, Store } from '../../catalog/catalog.ts';
 import type { PutAnswer } from '../../catalog/master-data.ts';
@@ -11,7 +12,19 @@ import { type Answer, sendAnswer, sendJson, success } from '../answer.ts';
 import { expectedVersion } from '../if-match.ts';
 import { perform, provenanceOf, withoutEntry } from '../perform.ts';
 import { pageOf, readNumbersAndBooleans } from '../query.ts';
-import { hqField, Id, Money, nullable, page, pageFields, QuantityOrZero, readResponses, strict, Text, writeResponses } from '../schemas.ts';
+import {
+  hqField,
+  Id,
+  Money,
+  nullable,
+  page,
+  pageFields,
+  QuantityOrZero,
+  readResponses,
+  strict,
+  Text,
+  writeResponses,
+} from '../schemas.ts';
 import { callerOf, requireHq, requireStore, requireWholeHq } from '../scope.ts';
 import type { Service } from '../service.ts';
 import { type RouteScope, reservedStoreId } from './administration.ts';

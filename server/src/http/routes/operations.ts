@@ -3,8 +3,8 @@ import type { FastifyPluginCallbackTypebox } from '@fastify/type-provider-typebo
 import type { FastifyReply } from 'fastify';
 import Type from 'typebox';
 import { sendAnswer, success } from '../answer.ts';
-import { textResponses } from '../schemas.ts';
 import type { RequestFigures } from '../observation.ts';
+import { textResponses } from '../schemas.ts';
 import type { Service } from '../service.ts';
 
 const Health = Type.Object({
@@ -24,7 +24,10 @@ export function operationsRoutes(service: Service, figures: RequestFigures): Fas
   return (app, _options, done) => {
     app.get(
       '/health/live',
-      { config: open, schema: { tags: TAGS, summary: 'Whether the process answers', security: [], response: healthResponses(200) } },
+      {
+        config: open,
+        schema: { tags: TAGS, summary: 'Whether the process answers', security: [], response: healthResponses(200) },
+      },
       (_request, reply) => sendAnswer(reply, success(200, '{"status":"UP"}')),
     );
     for (const path of ['/health/ready', '/actuator/health']) {
@@ -32,7 +35,12 @@ export function operationsRoutes(service: Service, figures: RequestFigures): Fas
         path,
         {
           config: open,
-          schema: { tags: TAGS, summary: 'Whether reservations can be made', security: [], response: healthResponses(200, 503) },
+          schema: {
+            tags: TAGS,
+            summary: 'Whether reservations can be made',
+            security: [],
+            response: healthResponses(200, 503),
+          },
         },
         (_request, reply) => sendReadiness(service, reply),
       );

@@ -120,7 +120,11 @@ export function reservationRoutes(service: Service, prefix: string): FastifyPlug
         },
       },
       async (request, reply) => {
-        const operation = reserveOperation(request, request.body, requiredOperationId(request, request.body.transactionId));
+        const operation = reserveOperation(
+          request,
+          request.body,
+          requiredOperationId(request, request.body.transactionId),
+        );
         return sendPerformed(reply, await perform(service, request, operation, reserveAnswer));
       },
     );
@@ -161,9 +165,7 @@ function itemOf(caller: Caller, item: Static<typeof ReserveItem>, storeId: strin
   const { productId, quantity, price } = item;
   if (item.storeId !== undefined) requireStore(caller, item.storeId);
   const at = item.storeId ?? storeId;
-  return price === undefined
-    ? { storeId: at, productId, quantity }
-    : { storeId: at, productId, quantity, price };
+  return price === undefined ? { storeId: at, productId, quantity } : { storeId: at, productId, quantity, price };
 }
 
 export function sendPerformed(reply: FastifyReply, { answer, replayed }: Performed): FastifyReply {
@@ -269,7 +271,8 @@ function confirmRoute(app: RouteScope, service: Service, prefix: string): void {
       const caller = callerOf(request);
       const { reservationId } = params;
       const address = await addressOf(service, caller, reservationId, body.hqId);
-      const items = body.items === undefined ? {} : { items: await confirmItems(service, caller, reservationId, body.items) };
+      const items =
+        body.items === undefined ? {} : { items: await confirmItems(service, caller, reservationId, body.items) };
       const performed = await perform(
         service,
         request,

@@ -287,7 +287,18 @@ export async function requireExistingHq(service: Service, caller: Caller, hqId: 
 function levelShown(row: LevelRow): Record<string, unknown> {
   const { hqId, storeId, productId, onHand, reserved, safetyStock, lowThreshold, version } = row;
   const updatedAt = new Date(row.updatedAt).toISOString();
-  return { hqId, storeId, productId, onHand, reserved, available: available(row), safetyStock, lowThreshold, version, updatedAt };
+  return {
+    hqId,
+    storeId,
+    productId,
+    onHand,
+    reserved,
+    available: available(row),
+    safetyStock,
+    lowThreshold,
+    version,
+    updatedAt,
+  };
 }
 
 function movementShown(row: MovementRow): Record<string, unknown> {

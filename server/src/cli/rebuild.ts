@@ -1,0 +1,26 @@
+/** `holdfast rebuild`: builds a projection (or all) anew from the entries, while serving, then switches. */
+import type { Command } from 'commander';
+import type { RebuildReport } from '../application.ts';
+import type { Environment } from './configuration.ts';
+import { withInstallation } from './installation.ts';
+import { type Progress, ProgressBar } from './progress.ts';
+
+export function addRebuildCommand(program: Command, environment: Environment): void {
+  program
+    .command('rebuild')
+    .argument('[projection]', 'the projection to build anew; all of them without')
+    .description('build projections anew from the entries, then switch to them')
+    .action((projection: string | undefined) => rebuild(environment, projection));
+}
+
+async function rebuild(environment: Environment, projection: string | undefined): Promise<void> {
+  const bar = new ProgressBar('rebuilding');
+  const body = projection === undefined ? {} : { projection };
+  const report = await withInstallation<RebuildReport>(environment, {
+    throughServer: (client) =>
+      client.work<RebuildReport, Progress>('/api/v1/admin/maintenance/rebuild', body, (progress) => bar.show(progress)),
+    onData: (application) => application.rebuild(projection ?? null, (done, total) => bar.show({ done, total })),
+  }).finally(() => bar.end());
+  const { projections, entries, durationMs } = report;
+  process.stdout.write(`Built ${projections.join(', ')} from ${entries} entries in ${Math.round(durationMs)} ms.\n`);
+}
