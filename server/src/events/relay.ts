@@ -21,6 +21,8 @@ export interface RelayParts {
   onError: (error: Error) => void;
   /** Timers, so that a simulation can drive them. */
   delay: (ms: number) => Promise<void>;
+  /** Repeats the work until the function that it returns is called. */
+  every?: (ms: number, work: () => Promise<void>) => () => void;
 }
 
 export class Relay {
@@ -32,7 +34,7 @@ export class Relay {
   #stopped = false;
   #running: Promise<void> | null = null;
   #unsaved = false;
-  #saving: NodeJS.Timeout | undefined;
+  #stopSaving: () => void = () => undefined;
 
   constructor(parts: RelayParts) {
     this.#parts = parts;
@@ -44,8 +46,7 @@ export class Relay {
       this.#moveTo(partition, { seq, index: WHOLE_ENTRY });
     for (const { partition, seq } of recorded) this.recorded(partition, seq);
     this.#running = this.#run();
-    this.#saving = setInterval(() => void this.#save().catch(this.#parts.onError), CURSOR_SAVE_MS);
-    this.#saving.unref();
+    this.#stopSaving = (this.#parts.every ?? every)(CURSOR_SAVE_MS, () => this.#save().catch(this.#parts.onError));
   }
 
   /** Entries up to `seq` are in the ledger. */
@@ -74,7 +75,7 @@ export class Relay {
 
   async stop(): Promise<void> {
     this.#stopped = true;
-    clearInterval(this.#saving);
+    this.#stopSaving();
     this.#wakeUp();
     await this.#running;
     await this.#save();
@@ -142,6 +143,12 @@ export class Relay {
     this.#wake = null;
     wake?.();
   }
+}
+
+function every(ms: number, work: () => Promise<void>): () => void {
+  const timer = setInterval(() => void work(), ms);
+  timer.unref();
+  return () => clearInterval(timer);
 }
 
 function wholeSeq({ seq, index }: EventPosition): number {

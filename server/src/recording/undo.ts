@@ -1,4 +1,4 @@
-import { setTimeout as delay } from 'node:timers/promises';
+import { setTimeout as realDelay } from 'node:timers/promises';
 import { undoIdOf } from '../ledger/ledger.ts';
 import type { Undo } from '../stock/commands.ts';
 import type { Entry } from '../stock/entry.ts';
@@ -10,7 +10,11 @@ const RETRY_MS = 500;
  * Takes back what was decided a second time under one operation id. Until that is recorded there is too little to
  * sell, never too much, so it is repeated for as long as it takes.
  */
-export async function undoOf(entry: Entry, executor: CommandExecutor): Promise<void> {
+export async function undoOf(
+  entry: Entry,
+  executor: CommandExecutor,
+  delay: (ms: number) => Promise<void> = realDelay,
+): Promise<void> {
   const command = inverseOf(entry);
   if (command === null) return;
   const operationId = undoIdOf(entry.partition, entry.seq);
