@@ -1,4 +1,5 @@
 /** The relay and the live streams, over the real ledger: nothing is skipped, order per key is kept, repeats are allowed. */
+import { setTimeout as delay } from 'node:timers/promises';
 import { afterEach, beforeEach, describe, expect, it } from 'vitest';
 import { EventCursor } from '../../src/events/event-cursor.ts';
 import { InvalidCursor } from '../../src/events/event-feed.ts';
@@ -72,7 +73,7 @@ function relayTo(publisher: EventPublisher, cursors?: RelayCursors): Relay {
     publisher,
     cursors: cursors ?? new SqliteRelayCursors(writer),
     onError: () => undefined,
-    delay: async () => undefined,
+    delay: (ms) => delay(Math.min(ms, 5)),
   });
 }
 
