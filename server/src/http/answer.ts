@@ -26,14 +26,15 @@ export function problemAnswer(
   return { status: PROBLEMS[code].status, body: problemBody(code, parts), problem: true };
 }
 
-export function sendAnswer(reply: FastifyReply, answer: Answer): FastifyReply {
+/** Gives nothing back: a handler that returns its reply makes Fastify watch the connection for its end, at a cost. */
+export function sendAnswer(reply: FastifyReply, answer: Answer): void {
   reply.statusCode = answer.status;
   if (answer.version !== undefined) reply.header('etag', `"${answer.version}"`);
   if (answer.status === 503) reply.header('retry-after', RETRY_AFTER_SECONDS);
   reply.header('content-type', answer.problem ? PROBLEM_TYPE : JSON_TYPE);
-  return reply.send(answer.body);
+  reply.send(answer.body);
 }
 
-export function sendJson(reply: FastifyReply, body: unknown): FastifyReply {
-  return sendAnswer(reply, success(200, JSON.stringify(body)));
+export function sendJson(reply: FastifyReply, body: unknown): void {
+  sendAnswer(reply, success(200, JSON.stringify(body)));
 }

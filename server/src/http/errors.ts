@@ -21,15 +21,16 @@ const OF_FASTIFY: Record<string, ProblemCode> = {
 
 const ERRORS_NAMED_MAX = 20;
 
-export function sendProblem(reply: FastifyReply, requestId: string, problem: Problem): FastifyReply {
+export function sendProblem(reply: FastifyReply, requestId: string, problem: Problem): void {
   const instance = requestInstance(requestId);
   const data = problem.data === undefined ? {} : { data: problem.data };
-  return sendAnswer(reply, problemAnswer(problem.code, { detail: problem.message, instance, ...data }));
+  sendAnswer(reply, problemAnswer(problem.code, { detail: problem.message, instance, ...data }));
 }
 
-export function handleError(error: FastifyError, request: FastifyRequest, reply: FastifyReply): FastifyReply {
+export function handleError(error: FastifyError, request: FastifyRequest, reply: FastifyReply): void {
   if (error instanceof NotConfigured && error.execution.status !== 'recorded') {
-    return sendAnswer(reply, withoutEntry(error.execution, request.id));
+    sendAnswer(reply, withoutEntry(error.execution, request.id));
+    return;
   }
   const problem = problemOf(error);
   if (problem.code === 'INTERNAL_ERROR') {
@@ -38,7 +39,7 @@ export function handleError(error: FastifyError, request: FastifyRequest, reply:
       'request failed',
     );
   }
-  return sendProblem(reply, request.id, problem);
+  sendProblem(reply, request.id, problem);
 }
 
 function problemOf(error: FastifyError | Error): Problem {

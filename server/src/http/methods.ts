@@ -25,15 +25,19 @@ export class AddressTable {
 }
 
 export function notFound(addresses: AddressTable) {
-  return (request: FastifyRequest, reply: FastifyReply): FastifyReply => {
+  return (request: FastifyRequest, reply: FastifyReply): void => {
     const [path = ''] = request.url.split('?');
     const methods = addresses.methodsOf(path);
     if (methods.length === 0) {
-      return sendProblem(reply, request.id, new Problem('NOT_FOUND', `There is nothing at ${path}.`));
+      sendProblem(reply, request.id, new Problem('NOT_FOUND', `There is nothing at ${path}.`));
+      return;
     }
     reply.header('allow', methods.join(', '));
-    if (request.method === 'OPTIONS') return reply.code(204).send();
+    if (request.method === 'OPTIONS') {
+      reply.code(204).send();
+      return;
+    }
     const detail = `${path} takes ${methods.join(', ')}.`;
-    return sendProblem(reply, request.id, new Problem('METHOD_NOT_ALLOWED', detail));
+    sendProblem(reply, request.id, new Problem('METHOD_NOT_ALLOWED', detail));
   };
 }

@@ -99,10 +99,10 @@ function changeOf(service: Service, request: FastifyRequest, hqId: string): Mast
 }
 
 /** 201 for a new row, 200 for another; unless the engine could not be told of it. */
-function sendPut(reply: FastifyReply, requestId: string, put: PutAnswer, shown: object): FastifyReply {
+function sendPut(reply: FastifyReply, requestId: string, put: PutAnswer, shown: object): void {
   const { created, execution } = put;
-  if (execution.status !== 'recorded') return sendAnswer(reply, withoutEntry(execution, requestId));
-  return sendAnswer(reply, success(created ? 201 : 200, JSON.stringify(shown)));
+  if (execution.status !== 'recorded') sendAnswer(reply, withoutEntry(execution, requestId));
+  else sendAnswer(reply, success(created ? 201 : 200, JSON.stringify(shown)));
 }
 
 function putStoreRoute(app: RouteScope, service: Service): void {

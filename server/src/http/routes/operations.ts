@@ -66,12 +66,12 @@ export function operationsRoutes(service: Service, figures: RequestFigures): Fas
   };
 }
 
-function sendReadiness(service: Service, reply: FastifyReply): FastifyReply {
+function sendReadiness(service: Service, reply: FastifyReply): void {
   const { ready, reasons, degraded } = service.readiness();
   const body = {
     status: ready ? 'UP' : 'DOWN',
     ...(reasons.length === 0 ? {} : { reasons }),
     ...(degraded.length === 0 ? {} : { degraded }),
   };
-  return sendAnswer(reply, success(ready ? 200 : 503, JSON.stringify(body)));
+  sendAnswer(reply, success(ready ? 200 : 503, JSON.stringify(body)));
 }

@@ -168,9 +168,9 @@ function itemOf(caller: Caller, item: Static<typeof ReserveItem>, storeId: strin
   return price === undefined ? { storeId: at, productId, quantity } : { storeId: at, productId, quantity, price };
 }
 
-export function sendPerformed(reply: FastifyReply, { answer, replayed }: Performed): FastifyReply {
+export function sendPerformed(reply: FastifyReply, { answer, replayed }: Performed): void {
   if (replayed) reply.header('idempotent-replayed', 'true');
-  return sendAnswer(reply, answer);
+  sendAnswer(reply, answer);
 }
 
 function lookUpRoute(app: RouteScope, service: Service, prefix: string): void {

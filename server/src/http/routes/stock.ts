@@ -124,8 +124,11 @@ function sendLevel(
   hqId: string,
   key: LevelKey,
   level: LevelView | null | undefined,
-): FastifyReply | Promise<FastifyReply> {
-  if (level) return sendAnswer(reply, success(200, stockText(hqId, level), level.version));
+): void | Promise<void> {
+  if (level) {
+    sendAnswer(reply, success(200, stockText(hqId, level), level.version));
+    return;
+  }
   return unknownLevel(application, hqId, key).then((problem) => {
     throw problem;
   });
