@@ -71,32 +71,44 @@ function askToReserve(installation: Installation, reservationId: string, items: 
 
 async function reserve(installation: Installation, items: Item[]): Promise<string> {
   const reservationId = newReservationId(partition);
-  expectReserved(await askToReserve(installation, reservationId, items));
+  expectOutcome(await askToReserve(installation, reservationId, items), 'reserved');
   return reservationId;
 }
 
-function expectReserved(answer: Execution): void {
-  if (answer.status === 'recorded' && answer.entry.outcome.status === 'reserved') return;
-  throw new Error(`a reservation was answered with ${JSON.stringify(answer)}`);
+/** The installation has too much to do: it said so, and did nothing. */
+class Overloaded extends Error {}
+
+function expectOutcome(answer: Execution, expected: 'reserved' | 'confirmed'): void {
+  if (answer.status === 'recorded' && answer.entry.outcome.status === expected) return;
+  if (answer.status === 'unavailable' && answer.reason === 'overloaded') throw new Overloaded('overloaded');
+  throw new Error(`instead of ${expected} the answer was ${JSON.stringify(answer)}`);
+}
+
+/** The same work for a load that does not wait for its answers, where a refusal is one. */
+export function refusable(work: Work): () => Promise<'done' | 'refused'> {
+  return async () => {
+    try {
+      await work();
+      return 'done';
+    } catch (error) {
+      if (error instanceof Overloaded) return 'refused';
+      throw error;
+    }
+  };
 }
 
 const HOT: Item = { storeId: storeId(0), productId: productId(0), quantity: 1 };
 
-/** One unit of the hot product, unless the installation says that it has too much to do. */
+/** One unit of the hot product; a refusal costs no more than it must, for most answers of an overload are one. */
 export async function tryReserve(installation: Installation): Promise<'done' | 'refused'> {
   const answer = await askToReserve(installation, newReservationId(partition), [HOT]);
   if (answer.status === 'unavailable' && answer.reason === 'overloaded') return 'refused';
-  expectReserved(answer);
+  expectOutcome(answer, 'reserved');
   return 'done';
 }
 
 async function confirm(installation: Installation, reservationId: string): Promise<void> {
   const orderId = `ORD-${reservationId.slice(-12)}`;
-  const answer = await execute(
-    installation,
-    { type: 'confirm', reservationId, orderId, keepRest: false },
-    randomUUID(),
-  );
-  if (answer.status !== 'recorded' || answer.entry.outcome.status !== 'confirmed')
-    throw new Error(`a confirmation was answered with ${JSON.stringify(answer)}`);
+  const command = { type: 'confirm' as const, reservationId, orderId, keepRest: false };
+  expectOutcome(await execute(installation, command, randomUUID()), 'confirmed');
 }
