@@ -89,6 +89,10 @@ class EmbeddedComposition {
         const found = await projections.history.reservation(reservationId);
         return found?.hqId === hqId ? found.hold : null;
       },
+      onAnswered: (decisionMs, answerMs) => {
+        this.#telemetry.decisionSeconds.observe(decisionMs / 1_000);
+        this.#telemetry.answerSeconds.observe(answerMs / 1_000);
+      },
     });
     const relay = this.#relay(ledger);
     const heads = await this.#restore(ledger, projections);
@@ -132,7 +136,7 @@ class EmbeddedComposition {
       publisher: this.#bus,
       cursors: new SqliteRelayCursors(ledger.threads.writer),
       onError: (error) => this.#config.log.error({ err: error }, 'publishing failed; it is tried again'),
-      delay: (ms) => delay(ms, undefined, { ref: false }),
+      delay: (ms) => delay(ms),
     });
   }
 
@@ -151,7 +155,8 @@ class EmbeddedComposition {
   #recorderEvents(projections: Projections, relay: Relay, executor: CommandExecutor): RecorderEvents {
     const { log, onFatal } = this.#config;
     return {
-      recorded: (head) => {
+      recorded: (head, entries) => {
+        this.#telemetry.recorded(entries);
         projections.wake(head.partition, head.seq);
         relay.recorded(head.partition, head.seq);
       },

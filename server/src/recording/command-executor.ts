@@ -26,6 +26,8 @@ export interface ExecutorParts {
   ledger: Ledger;
   acknowledgements: Acknowledgements;
   findProjectedHold: FindProjectedHold;
+  /** Hears how long the decision and the whole answer took, in milliseconds. */
+  onAnswered?: (decisionMs: number, answerMs: number) => void;
 }
 
 /** Look-ups that one command may need: its operation id and its hold, each once more if the window moved on. */
@@ -40,10 +42,13 @@ export class CommandExecutor {
   }
 
   async execute(request: CommandRequest): Promise<Execution> {
+    const startedAt = performance.now();
     let current = request;
     for (let lookUps = 0; lookUps <= LOOK_UPS_MAX; lookUps += 1) {
+      const decisionStartedAt = performance.now();
       const decided = this.#parts.engine.decide(current);
       const decision = decided instanceof Promise ? await decided : decided;
+      const decisionMs = performance.now() - decisionStartedAt;
       if (decision.kind === 'look-up-operation') {
         const found = await this.#lookUpOperation(current);
         if ('status' in found) return found;
@@ -51,7 +56,9 @@ export class CommandExecutor {
       } else if (decision.kind === 'look-up-hold') {
         current = { ...current, projectedHold: await this.#lookUpHold(current) };
       } else {
-        return this.#answer(current, decision);
+        const execution = await this.#answer(current, decision);
+        this.#parts.onAnswered?.(decisionMs, performance.now() - startedAt);
+        return execution;
       }
     }
     return { status: 'unavailable', reason: 'overloaded' };

@@ -1,25 +1,26 @@
-import { Counter, collectDefaultMetrics, Gauge, Histogram, Registry } from 'prom-client';
+import { Counter, collectDefaultMetrics, Gauge, Registry } from 'prom-client';
+import { type Entry, isOpen } from '../stock/entry.ts';
+import { FastCounter, FastHistogram } from './figures.ts';
 
-const SECONDS = [0.0005, 0.001, 0.0025, 0.005, 0.01, 0.025, 0.05, 0.1, 0.25, 0.5, 1, 2.5, 5, 10];
+const SECONDS = [0.000_01, 0.000_1, 0.000_5, 0.001, 0.0025, 0.005, 0.01, 0.025, 0.05, 0.1, 0.25, 0.5, 1, 2.5, 5, 10];
+const ENTRIES = [1, 2, 4, 8, 16, 32, 64, 128, 256, 512, 1024];
 
-/** Every metric that Holdfast keeps, by its name in `docs/reference/metrics.md`. */
+/** Every metric that Holdfast keeps of its own work, by its name in `docs/reference/metrics.md`. */
 export class Telemetry {
   readonly registry = new Registry();
-  readonly commands = new Counter({
-    name: 'holdfast_commands_total',
-    help: 'Commands by type and outcome',
-    labelNames: ['type', 'outcome'],
-    registers: [this.registry],
-  });
+  readonly #commands = this.#counter('holdfast_commands_total', 'Recorded commands by type and outcome', [
+    'type',
+    'outcome',
+  ]);
+  readonly #closed = this.#counter(
+    'holdfast_reservations_closed_total',
+    'Reservations closed, by how: confirmed to all closed is the conversion',
+    ['how'],
+  );
   readonly decisionSeconds = this.#histogram('holdfast_decision_seconds', 'Time to decide a command');
-  readonly recordSeconds = this.#histogram('holdfast_record_seconds', 'Time of one commit of the ledger');
   readonly answerSeconds = this.#histogram('holdfast_answer_seconds', 'Time from a command to its recorded answer');
-  readonly batchEntries = new Histogram({
-    name: 'holdfast_record_batch_entries',
-    help: 'Entries recorded by one commit',
-    buckets: [1, 2, 4, 8, 16, 32, 64, 128, 256, 512, 1024],
-    registers: [this.registry],
-  });
+  readonly recordSeconds = this.#histogram('holdfast_record_seconds', 'Time of one commit of the ledger');
+  readonly batchEntries = this.#histogram('holdfast_record_batch_entries', 'Entries recorded by one commit', ENTRIES);
   readonly expiryLatenessSeconds = this.#histogram(
     'holdfast_expiry_lateness_seconds',
     'How long after its end a hold was expired',
@@ -40,6 +41,14 @@ export class Telemetry {
     collectDefaultMetrics({ register: this.registry, prefix: 'holdfast_' });
   }
 
+  /** Counts what was recorded. */
+  recorded(entries: readonly Entry[]): void {
+    for (const { command, outcome, holds } of entries) {
+      this.#commands.add(`${command.type} ${outcome.status}`);
+      for (const hold of holds) if (!isOpen(hold)) this.#closed.add(hold.status);
+    }
+  }
+
   /** A gauge that is read when it is scraped. */
   gauge(name: string, help: string, read: () => number): void {
     new Gauge({
@@ -52,7 +61,11 @@ export class Telemetry {
     });
   }
 
-  #histogram(name: string, help: string): Histogram {
-    return new Histogram({ name, help, buckets: SECONDS, registers: [this.registry] });
+  #histogram(name: string, help: string, bounds: readonly number[] = SECONDS): FastHistogram {
+    return new FastHistogram(this.registry, name, help, bounds);
+  }
+
+  #counter(name: string, help: string, labels: readonly string[]): FastCounter {
+    return new FastCounter(this.registry, name, help, labels);
   }
 }
