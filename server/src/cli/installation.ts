@@ -34,13 +34,24 @@ export class ServerClient {
       body: JSON.stringify(body),
       headers: { 'content-type': 'application/json' },
     });
-    for await (const line of linesOf(response)) {
-      const told = JSON.parse(line) as { progress?: Progress; result?: Result; error?: string };
-      if (told.progress !== undefined) onProgress(told.progress);
-      if (told.error !== undefined) throw new CommandFailed(told.error);
-      if (told.result !== undefined) return told.result;
-    }
-    throw new CommandFailed('The server ended the connection before it was done.');
+    return toldBy(response, onProgress);
+  }
+
+  /** A CSV file, sent as it is read; otherwise as `work`. */
+  async upload<Result, Progress>(
+    path: string,
+    file: AsyncIterable<Uint8Array>,
+    onProgress: (progress: Progress) => void,
+    signal: AbortSignal,
+  ): Promise<Result> {
+    const response = await this.#send(path, {
+      method: 'POST',
+      body: ReadableStream.from(file) as unknown as NonNullable<RequestInit['body']>,
+      headers: { 'content-type': 'text/csv', accept: 'application/x-ndjson' },
+      duplex: 'half',
+      signal,
+    });
+    return toldBy(response, onProgress);
   }
 
   async #send(path: string, init: RequestInit): Promise<Response> {
@@ -52,6 +63,17 @@ export class ServerClient {
     const problem = (await response.json().catch(() => ({}))) as { detail?: string; code?: string };
     throw new CommandFailed(`The server answered ${response.status} ${problem.code ?? ''}: ${problem.detail ?? ''}`);
   }
+}
+
+/** Lines of progress, then the result. */
+async function toldBy<Result, Progress>(response: Response, onProgress: (progress: Progress) => void): Promise<Result> {
+  for await (const line of linesOf(response)) {
+    const told = JSON.parse(line) as { progress?: Progress; result?: Result; error?: string };
+    if (told.progress !== undefined) onProgress(told.progress);
+    if (told.error !== undefined) throw new CommandFailed(told.error);
+    if (told.result !== undefined) return told.result;
+  }
+  throw new CommandFailed('The server ended the connection before it was done.');
 }
 
 async function* linesOf(response: Response): AsyncGenerator<string> {

@@ -43,7 +43,9 @@ function pageOf<T>(rows: readonly T[], { cursor, limit }: LevelQuery | MovementQ
 }
 
 async function textOf(pieces: AsyncIterable<string>): Promise<string> {
-  return (await Array.fromAsync(pieces)).join('');
+  let text = '';
+  for await (const piece of pieces) text += piece;
+  return text;
 }
 
 describe('export', () => {

@@ -241,6 +241,7 @@ describe('bad master data', () => {
       { code: 'INVALID_TEXT', column: 'name' },
     ],
     ['a control character', 'products', 'productId,name\nP1,a\u001b[31mb\n', { code: 'INVALID_TEXT' }],
+    ['the id of the HQ pool', 'stores', 'storeId,name\nHQ,One\n', { code: 'INVALID_ID', column: 'storeId' }],
     ['no name', 'stores', 'storeId,name\nS1,\n', { code: 'MISSING_VALUE', column: 'name' }],
     ['a date that does not exist', 'stores', 'storeId,name,openedAt\nS1,One,2026-02-30\n', { code: 'INVALID_DATE' }],
     ['a store twice', 'stores', 'storeId,name\nS2,One\nS1,One\n', { code: 'DUPLICATE_ROW' }],

@@ -1,4 +1,6 @@
 /** From the cells of a record to a store, a product, or an opening level. */
+
+import { HQ_POOL } from '../../stock/limits.ts';
 import type { Product, Store } from '../catalog.ts';
 import type { Columns } from './columns.ts';
 import { ValueRefused } from './refusals.ts';
@@ -40,7 +42,7 @@ export function storeRows(columns: Columns): RowFormat<Store> {
   const cell = cellReader(columns);
   return {
     read: (fields) => ({
-      storeId: cell.required(fields, 'storeId', idOf),
+      storeId: cell.required(fields, 'storeId', storeIdOf),
       name: cell.required(fields, 'name', textOf),
       type: cell.optional(fields, 'type', textOf),
       city: cell.optional(fields, 'city', textOf),
@@ -73,6 +75,12 @@ export function productRows(columns: Columns): RowFormat<Product> {
     encode: (row) => JSON.stringify(row),
     decode: (value) => value as Product,
   };
+}
+
+/** The HQ pool is no store, and its id is kept for it. */
+function storeIdOf(text: string): string {
+  if (text === HQ_POOL) throw new ValueRefused('INVALID_ID', `"${HQ_POOL}" is the id of the HQ's own pool`);
+  return idOf(text);
 }
 
 type Parse<T> = (text: string) => T;
