@@ -17,9 +17,9 @@ const scratchParent = join(root, '.infra', 'bench');
 
 const USAGE = `usage: npm run bench -- [NAME…] [--rounds N] [--quick] [--profile] [--max-entries N]
 
-  --rounds N       rounds of each contender; the figures count from 5 on (default 5)
+  --rounds N       rounds of each contender (default 5; with fewer nothing is written to bench/results)
   --quick          short rounds, three of them: a first look, not written to bench/results
-  --profile        one round with the processor's time by function; not written to bench/results
+  --profile        one round with the processor's time by function
   --max-entries N  the longest ledger of scale-history (default 10 000 000)
 
 names: ${benchmarks.map(({ name }) => name).join(', ')}`;
@@ -102,7 +102,7 @@ async function measure(
   const result = storedResult(benchmark, options, machine, await benchmark.run(context));
   console.log(`\n${benchmark.name}\n${showResult(result)}`);
   for (const [contender, profiling] of profiles) console.log(`\n${contender}\n${profiling.report()}`);
-  if (!options.quick && !options.profile) {
+  if (!options.quick && options.rounds >= ROUNDS) {
     writeResult(resultsFolder, result);
     writePage(
       resultsFolder,

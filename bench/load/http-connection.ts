@@ -17,7 +17,7 @@ export class HttpConnection {
   onFailure: (error: Error) => void = () => undefined;
 
   private constructor(port: number, onConnect: (error: Error | null) => void) {
-    // One buffer for all reads of this connection: a new one each time was a tenth of the client's time.
+    // One buffer for all reads of this connection, instead of a new one for each.
     const buffer = Buffer.allocUnsafeSlow(READ_BYTES);
     this.#socket = connect({
       port,

@@ -1,8 +1,9 @@
 /**
  * The callers of an HTTP benchmark, in a process of their own. Two cores serve both sides, so a client that costs as
  * much as what it measures would measure itself. This one writes requests that were built before, with a new
- * operation id in place, and reads of each response its status and length. Against the same empty route on two cores,
- * 64 connections: 31 000 requests/s here, 26 000 by autocannon 9, whose process was then the busier of the two.
+ * operation id in place, and reads of each response its status and length: 14 µs of processor time a request, against
+ * 20 µs of autocannon 9's programmatic client without new ids (64 connections, the empty route of `reserve-http`, in
+ * turn on a busy machine: 22 200 and 20 900 requests/s, medians of five).
  */
 import { randomUUID } from 'node:crypto';
 import { serveCalls } from '../harness/child-process.ts';

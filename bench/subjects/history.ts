@@ -1,7 +1,7 @@
 /**
  * A process that fills a data folder with a past: sales of the last thirty days, decided by the real engine under a
  * clock of its own, recorded by the real ledger in large batches without waiting for the disk, and projected. What
- * comes out is what a shop's installation would hold, some hundred times faster.
+ * comes out is what a shop's installation would hold after a month.
  */
 import { randomUUID } from 'node:crypto';
 import { mkdirSync } from 'node:fs';
