@@ -35,7 +35,7 @@ export class ThreadClient {
   #failure: Error | null = null;
 
   constructor(module: URL, workerData: unknown) {
-    this.#worker = new Worker(module, { workerData, execArgv: process.execArgv });
+    this.#worker = new Worker(module, { workerData });
     this.#worker.on('message', (answer: ThreadAnswer) => this.#answered(answer));
     this.#worker.on('error', (error) => this.#fail(error as Error));
     this.#worker.on('exit', (code) =>
