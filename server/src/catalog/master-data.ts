@@ -9,7 +9,7 @@ import type { Provenance } from '../stock/entry.ts';
 import type { Catalog, ConfiguredMark, MasterChange, Pending, Product, PutResult, Store } from './catalog.ts';
 
 /** Rows of one bulk write: its transaction is short, and its commands fit into the recorder's queue many times. */
-export const BULK_ROWS_MAX = 500;
+const BULK_ROWS_MAX = 500;
 
 const RECONCILER: Pick<Provenance, 'actor' | 'origin' | 'causationId'> = {
   actor: { subject: 'holdfast', role: 'system' },

@@ -3,6 +3,7 @@
  * Nothing takes effect here.
  */
 import { createHash } from 'node:crypto';
+import { LINES_MAX } from '../../stock/limits.ts';
 import { type ColumnMapping, type Columns, type ImportKind, resolveColumns } from './columns.ts';
 import { CsvReader, CsvUnreadable, type RecordFault } from './csv-reader.ts';
 import { type Refusal, type Refusals, ValueRefused } from './refusals.ts';
@@ -10,10 +11,10 @@ import type { RowFormat } from './rows.ts';
 import { SeenKeys } from './seen-keys.ts';
 import type { Spool } from './spool.ts';
 
-/** Rows of one command (`LINES_MAX`) or of one transaction of master data. */
-export const CHUNK_ROWS = 500;
+/** Rows of one command or of one transaction of master data. */
+const CHUNK_ROWS = LINES_MAX;
 /** What is kept of each row while a file is looked through has its bound too. */
-export const ROWS_MAX = 10_000_000;
+const ROWS_MAX = 10_000_000;
 
 export interface Batch<Row> {
   index: number;

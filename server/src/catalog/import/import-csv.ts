@@ -67,7 +67,7 @@ export interface ImportReport {
   created: number;
   /** Rows that an earlier import of the same file had brought in. */
   replayed: number;
-  /** Rows that were refused; `refused` tells the first `REFUSALS_MAX` of them. */
+  /** Rows that were refused; `refused` tells the first thousand of them. */
   skipped: number;
   refused: Refusal[];
 }

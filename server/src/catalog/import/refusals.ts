@@ -33,7 +33,7 @@ export interface Refusal {
 }
 
 /** Refusals that are told one by one; more are counted. */
-export const REFUSALS_MAX = 1_000;
+const REFUSALS_MAX = 1_000;
 
 /** A value that cannot be taken. */
 export class ValueRefused extends Error {

@@ -1,6 +1,6 @@
-import { InvalidCursor } from '../../events/event-feed.ts';
 import type { LedgerThreads } from '../../ledger/sqlite/sqlite-ledger.ts';
 import type { Page, PageRequest } from '../../projections/history-reads.ts';
+import { decodePageCursor, encodePageCursor } from '../../projections/page-cursor.ts';
 import {
   type Catalog,
   CatalogUnavailable,
@@ -13,8 +13,6 @@ import {
   type PutResult,
   type Store,
 } from '../catalog.ts';
-
-const CURSOR = /^(store|product|audit):([A-Za-z0-9._-]{1,64})$/;
 
 /**
  * Master data beside the entries, in the ledger's file. The reading connection begins a new snapshot with every
@@ -56,15 +54,15 @@ export class SqliteCatalog implements Catalog {
   }
 
   async stores(hqId: string, { cursor, limit }: PageRequest): Promise<Page<Store>> {
-    const afterId = readCursor('store', cursor) ?? '';
+    const [afterId] = decodePageCursor('stores', [''], cursor) ?? [''];
     const rows = await this.#threads.reader.call<Store[]>('stores', hqId, afterId, limit + 1);
-    return pageOf(rows, limit, (row) => writeCursor('store', row.storeId));
+    return pageOf(rows, limit, (row) => encodePageCursor('stores', [row.storeId]));
   }
 
   async products(hqId: string, { cursor, limit }: PageRequest): Promise<Page<Product>> {
-    const afterId = readCursor('product', cursor) ?? '';
+    const [afterId] = decodePageCursor('products', [''], cursor) ?? [''];
     const rows = await this.#threads.reader.call<Product[]>('products', hqId, afterId, limit + 1);
-    return pageOf(rows, limit, (row) => writeCursor('product', row.productId));
+    return pageOf(rows, limit, (row) => encodePageCursor('products', [row.productId]));
   }
 
   hqExists(hqId: string): Promise<boolean> {
@@ -72,11 +70,10 @@ export class SqliteCatalog implements Catalog {
   }
 
   async audit({ cursor, limit, ...filter }: MasterAuditQuery): Promise<Page<MasterAuditRow>> {
-    const beforeId = Number(readCursor('audit', cursor) ?? Number.MAX_SAFE_INTEGER);
-    if (!Number.isSafeInteger(beforeId)) throw new InvalidCursor();
+    const [beforeId] = decodePageCursor('master-audit', [0], cursor) ?? [Number.MAX_SAFE_INTEGER];
     const query = { ...filter, limit: limit + 1 };
     const rows = await this.#threads.reader.call<MasterAuditRow[]>('masterAudit', query, beforeId);
-    return pageOf(rows, limit, (row) => writeCursor('audit', String(row.id)));
+    return pageOf(rows, limit, (row) => encodePageCursor('master-audit', [row.id]));
   }
 
   async #write<T>(method: string, ...args: unknown[]): Promise<T> {
@@ -94,16 +91,4 @@ function pageOf<T>(rows: T[], limit: number, cursorOf: (row: T) => string): Page
   if (rows.length <= limit) return { items: rows, nextCursor: null };
   const items = rows.slice(0, limit);
   return { items, nextCursor: cursorOf(items[limit - 1] as T) };
-}
-
-function writeCursor(list: 'store' | 'product' | 'audit', key: string): string {
-  return Buffer.from(`${list}:${key}`).toString('base64url');
-}
-
-/** @throws InvalidCursor when it is none of this list's. */
-function readCursor(list: 'store' | 'product' | 'audit', cursor: string | null): string | null {
-  if (cursor === null) return null;
-  const match = CURSOR.exec(Buffer.from(cursor, 'base64url').toString());
-  if (match === null || match[1] !== list) throw new InvalidCursor();
-  return match[2] as string;
 }
