@@ -222,7 +222,8 @@ class Statements {
   }
 
   reservation(reservationId: string): { hqId: string; hold: Hold } | null {
-    const rows = [...this.#open.all(reservationId), ...this.#closed.all(reservationKey(reservationId))] as unknown as {
+    const key = reservationKey(reservationId);
+    const rows = [...this.#open.all(key), ...this.#closed.all(key)] as unknown as {
       hqId: string;
       hold: string;
     }[];

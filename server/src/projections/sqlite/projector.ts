@@ -123,7 +123,7 @@ export class Projector {
       .heads()
       .filter(({ partition, seq }) => seq > this.#serving.cursor(partition).seq && !this.#stops.has(partition));
     if (behind.length === 0) return 0;
-    const quota = Math.max(SLICE_MIN, Math.floor(limit / behind.length));
+    const quota = Math.max(Math.min(SLICE_MIN, limit), Math.floor(limit / behind.length));
     let projected = 0;
     this.#transaction(this.#serving, () => {
       for (const { partition } of behind) {
@@ -162,7 +162,7 @@ export class Projector {
     } catch (error) {
       if (sqliteCode(error) !== 0 && !isConstraint(error)) throw error;
       database.exec('rollback to slice; release slice');
-      this.#serving.discard(partition);
+      this.#serving.discard();
       return error as Error;
     }
   }

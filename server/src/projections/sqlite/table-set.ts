@@ -92,9 +92,8 @@ export class TableSet {
     return { entry, changes, hqNo, levelIds };
   }
 
-  /** The slice of `partition` was rolled back. */
-  discard(partition: number): void {
-    this.#advanced.delete(partition);
+  /** The last slice was rolled back; slices before it, of the same transaction, stand. */
+  discard(): void {
     for (const writer of this.#writers) writer.discard();
     this.#keys.forget();
   }
@@ -102,8 +101,7 @@ export class TableSet {
   /** The whole transaction was rolled back. */
   discardAll(): void {
     this.#advanced.clear();
-    for (const writer of this.#writers) writer.discard();
-    this.#keys.forget();
+    this.discard();
   }
 
   committed(): ImageCursor[] {
