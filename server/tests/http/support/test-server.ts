@@ -1,0 +1,156 @@
+/** The application exactly as production builds it, asked without a socket unless a test needs one. */
+import { mkdtempSync, rmSync } from 'node:fs';
+import { tmpdir } from 'node:os';
+import { join } from 'node:path';
+import type { LightMyRequestResponse } from 'fastify';
+import { pino } from 'pino';
+import type { Role } from '../../../src/access/roles.ts';
+import { issueToken, TokenVerifier } from '../../../src/access/tokens.ts';
+import { openApplication, type RunningApplication } from '../../../src/compose.ts';
+import { buildHttpServer, type HttpServer } from '../../../src/http/server.ts';
+import { Service } from '../../../src/http/service.ts';
+import { Declared, type OpenApi } from './declared.ts';
+
+/** One description for all servers of a file. */
+let declared: Declared | null = null;
+
+const HOUR_MS = 3_600_000;
+
+type Method = 'GET' | 'POST' | 'PUT' | 'DELETE' | 'HEAD' | 'OPTIONS' | 'PATCH';
+
+export interface Ask {
+  token?: string | null;
+  body?: unknown;
+  headers?: Record<string, string>;
+}
+
+export interface Answered {
+  status: number;
+  headers: LightMyRequestResponse['headers'];
+  text: string;
+  /** Parsed, when there is JSON. */
+  body: Record<string, unknown>;
+}
+
+export class TestServer {
+  readonly folder: string;
+  readonly application: RunningApplication;
+  readonly service: Service;
+  readonly http: HttpServer;
+  /** Of an admin of HQ001. */
+  admin = '';
+
+  private constructor(folder: string, application: RunningApplication, service: Service, http: HttpServer) {
+    this.folder = folder;
+    this.application = application;
+    this.service = service;
+    this.http = http;
+  }
+
+  static async start(folder = mkdtempSync(join(tmpdir(), 'holdfast-http-'))): Promise<TestServer> {
+    const log = pino({ level: 'silent' });
+    const onFatal = (reason: string) => {
+      throw new Error(reason);
+    };
+    const application = await openApplication({ dataFolder: folder, log, onFatal });
+    const service = new Service();
+    const verifier = new TokenVerifier(application.tokenKey, Date.now);
+    const http = await buildHttpServer({
+      service,
+      verifier,
+      log,
+      accessLog: false,
+      spoolFolder: join(folder, 'spool'),
+    });
+    service.open(application);
+    const server = new TestServer(folder, application, service, http);
+    server.admin = await server.token('admin', 'HQ001');
+    return server;
+  }
+
+  token(role: Role, hqId: string | null = null, storeId: string | null = null): Promise<string> {
+    return issueToken(this.application.tokenKey, { role, hqId, storeId, ttlMs: HOUR_MS }, Date.now());
+  }
+
+  /**
+   * As the admin of HQ001 unless another token, or null for none, is given.
+   * @throws Error when the reply is not as the API page says.
+   */
+  async ask(method: Method, url: string, { token = this.admin, body, headers = {} }: Ask = {}): Promise<Answered> {
+    const authorization = token === null ? {} : { authorization: `Bearer ${token}` };
+    const json =
+      body === undefined || headers['content-type'] !== undefined ? {} : { 'content-type': 'application/json' };
+    const payload = body === undefined ? {} : { payload: typeof body === 'string' ? body : JSON.stringify(body) };
+    const response = await this.http.inject({
+      method,
+      url,
+      headers: { ...authorization, ...json, ...headers },
+      ...payload,
+    });
+    const breach = this.declared.breach(method, url, {
+      status: response.statusCode,
+      type: String(response.headers['content-type'] ?? ''),
+      text: response.body,
+    });
+    if (breach !== null) throw new Error(breach);
+    return answered(response);
+  }
+
+  get declared(): Declared {
+    declared ??= new Declared(this.http.swagger() as unknown as OpenApi);
+    return declared;
+  }
+
+  /** HQ001 with two stores and two products: 1 000 of each in the pool, 100 of PRD001 at STORE001. */
+  async stockUp(): Promise<void> {
+    for (const store of ['STORE001', 'STORE002']) await this.#put(`/api/v1/admin/stores/${store}`);
+    for (const product of ['PRD001', 'PRD002']) await this.#put(`/api/v1/admin/products/${product}`);
+    await this.#done('/api/v1/admin/inventory/receive', {
+      items: [
+        { productId: 'PRD001', quantity: 1_000 },
+        { productId: 'PRD002', quantity: 1_000 },
+      ],
+    });
+    await this.#done('/api/v1/admin/inventory/distribute', {
+      storeId: 'STORE001',
+      items: [{ productId: 'PRD001', quantity: 100 }],
+      reason: 'opening',
+    });
+  }
+
+  async #put(path: string): Promise<void> {
+    const { status, text } = await this.ask('PUT', path, { body: { name: 'A name' } });
+    if (status !== 201) throw new Error(`PUT ${path}: ${text}`);
+  }
+
+  async #done(path: string, body: object): Promise<void> {
+    const { status, text } = await this.ask('POST', path, { body: { ...body, transactionId: `setup:${path}` } });
+    if (status !== 200) throw new Error(`POST ${path}: ${text}`);
+  }
+
+  async reserve(quantity: number, transactionId: string, more: object = {}): Promise<string> {
+    const { status, text, body } = await this.ask('POST', '/api/v1/inventory/reserve', {
+      body: { storeId: 'STORE001', transactionId, items: [{ productId: 'PRD001', quantity }], ...more },
+    });
+    if (status !== 201) throw new Error(`reserve: ${text}`);
+    return body.reservationId as string;
+  }
+
+  /** Stops it as a signal does, and starts another one on the same data. */
+  async restart(): Promise<TestServer> {
+    await this.stop({ keepFolder: true });
+    return TestServer.start(this.folder);
+  }
+
+  async stop({ keepFolder = false } = {}): Promise<void> {
+    await this.http.close();
+    await this.application.stop();
+    if (!keepFolder) rmSync(this.folder, { recursive: true, force: true });
+  }
+}
+
+function answered(response: LightMyRequestResponse): Answered {
+  const isJson = String(response.headers['content-type'] ?? '').includes('json');
+  const body = isJson && response.body !== '' ? (JSON.parse(response.body) as Record<string, unknown>) : {};
+  return { status: response.statusCode, headers: response.headers, text: response.body, body };
+}
