@@ -120,6 +120,6 @@ function readJsonAlone(app: FastifyInstance): void {
   app.removeAllContentTypeParsers();
   app.addContentTypeParser('application/json', { parseAs: 'string' }, (request, body, done) => {
     if (body.length === 0) done(null, null);
-    else parse(request, body as string, done);
+    else void parse(request, body as string, done);
   });
 }
