@@ -6,7 +6,7 @@
  *
  * Opening stock is received: it adds to what a location has. A row of zero makes its level known and adds nothing.
  */
-import { setTimeout as delay } from 'node:timers/promises';
+import { setTimeout as delay, setImmediate as immediate } from 'node:timers/promises';
 import type { CommandExecutor } from '../../recording/command-executor.ts';
 import type { Provenance } from '../../stock/entry.ts';
 import type { StockEngine } from '../../stock/stock-engine.ts';
@@ -20,7 +20,7 @@ import { removeLeftSpools, Spool, type SpoolChunk } from './spool.ts';
 import { ImportUnavailable, StockChunks } from './stock-chunks.ts';
 
 /** Chunks under way at once: enough that every commit finds work waiting, few enough that others get their turn. */
-const CHUNKS_IN_FLIGHT = 16;
+const CHUNKS_IN_FLIGHT = 8;
 const RETRY_MS_FIRST = 50;
 const RETRY_MS_MAX = 1_000;
 const RETRIES_MAX = 30;
@@ -199,6 +199,8 @@ class Import<Row> {
       while (failure === null && !signal?.aborted && next < spool.chunks.length) {
         const chunk = spool.chunks[next] as SpoolChunk;
         next += 1;
+        // A commit sets several chunks going at once; whoever else waits for this thread comes in between them.
+        await immediate();
         try {
           this.#add(await this.#persist((await spool.read(chunk)) as Row[], chunk, digest));
         } catch (error) {
