@@ -17,6 +17,8 @@ export const OperationId = Type.String({
   description: 'The operation id; may be given in the header Idempotency-Key instead',
 });
 export const Quantity = Type.Integer({ minimum: 1, maximum: QUANTITY_MAX });
+/** Equal lines are summed, so that an answer may hold more than one line can ask for. */
+export const Sum = Type.Integer({ minimum: 1 });
 export const QuantityOrZero = Type.Integer({ minimum: 0, maximum: QUANTITY_MAX });
 export const Instant = Type.String({ format: 'date-time', description: 'An instant, ISO 8601' });
 /** Text for people: no control characters, no halves of surrogate pairs. */

@@ -15,8 +15,8 @@ import {
   Instant,
   lines,
   operationField,
-  Quantity,
   QuantityOrZero,
+  Sum,
   strict,
   Text,
 } from '../schemas.ts';
@@ -50,7 +50,7 @@ const Counted = Type.Object({
   difference: Type.Integer(),
   onHand: Type.Integer(),
   available: Type.Integer(),
-  shortfall: Type.Optional(Quantity),
+  shortfall: Type.Optional(Sum),
 });
 
 export function countRoute(app: RouteScope, service: Service): void {

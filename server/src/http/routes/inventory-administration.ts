@@ -9,7 +9,18 @@ import { fingerprintOf, requiredOperationId } from '../operation.ts';
 import { type Operation, perform } from '../perform.ts';
 import { Problem } from '../problems.ts';
 import { adjustAnswer, distributeAnswer, receiveAnswer, skuAnswer, transferAnswer } from '../render/movements.ts';
-import { commandResponses, hqField, Id, LineItem, lines, operationField, Quantity, strict, Text } from '../schemas.ts';
+import {
+  commandResponses,
+  hqField,
+  Id,
+  LineItem,
+  lines,
+  operationField,
+  Quantity,
+  Sum,
+  strict,
+  Text,
+} from '../schemas.ts';
 import { callerOf, requireHq, requireStore, requireWholeHq } from '../scope.ts';
 import type { Service } from '../service.ts';
 import {
@@ -25,7 +36,7 @@ import { countRoute } from './count.ts';
 import { sendPerformed } from './reservations.ts';
 import { Sku } from './stock.ts';
 
-const Items = Type.Array(Type.Object({ productId: Id, quantity: Quantity }));
+const Items = Type.Array(Type.Object({ productId: Id, quantity: Sum }));
 
 const ReceiveBody = strict({
   ...hqField,
@@ -181,7 +192,7 @@ const Adjusted = Type.Object({
   change: Type.Integer(),
   onHand: Type.Integer(),
   available: Type.Integer(),
-  shortfall: Type.Optional(Quantity),
+  shortfall: Type.Optional(Sum),
 });
 
 function adjustRoute(app: RouteScope, service: Service): void {

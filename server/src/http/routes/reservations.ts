@@ -24,6 +24,7 @@ import {
   operationField,
   Quantity,
   readResponses,
+  Sum,
   strict,
   Ttl,
 } from '../schemas.ts';
@@ -49,7 +50,7 @@ export type ReserveBody = Static<typeof ReserveBody>;
 export const Reserved = Type.Object({
   reservationId: Id,
   expiresAt: Instant,
-  items: Type.Array(Type.Object({ productId: Id, reserved: Quantity, storeId: Type.Optional(Id) })),
+  items: Type.Array(Type.Object({ productId: Id, reserved: Sum, storeId: Type.Optional(Id) })),
 });
 
 const reservationFields = {
