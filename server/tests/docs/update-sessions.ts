@@ -45,7 +45,7 @@ function updated(markdown: string, results: readonly StepResult[]): string {
   for (const { step, output } of results.toReversed()) {
     const { expected, expectedLine } = step;
     if (expected === null || expected.includes('…') || isAsPrinted(expected, output)) continue;
-    const printed = output.trimEnd().split('\n');
+    const printed = output.trimEnd().replaceAll('\r', '').split('\n');
     const shown = isServerStep(step) ? printed : printed.flatMap((line) => pretty(line).split('\n'));
     lines.splice(expectedLine - 1, expected.split('\n').length - 1, ...shown);
   }

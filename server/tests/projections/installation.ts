@@ -1,5 +1,5 @@
 /** An embedded installation in a temporary folder, wired as `compose.ts` does, with a clock that the test moves. */
-import { mkdtempSync, rmSync } from 'node:fs';
+import { cpSync, mkdtempSync, rmSync } from 'node:fs';
 import { tmpdir } from 'node:os';
 import { join } from 'node:path';
 import { DatabaseSync } from 'node:sqlite';
@@ -52,6 +52,14 @@ export class Installation {
     const installation = new Installation();
     await installation.start();
     return installation;
+  }
+
+  /** The files of a stopped installation, for whoever spoils them: not started. */
+  static copyOf(template: Installation): Installation {
+    const copy = new Installation();
+    cpSync(template.folder, copy.folder, { recursive: true });
+    copy.nowMs = template.nowMs + MINUTE;
+    return copy;
   }
 
   get running(): Running {
@@ -219,7 +227,15 @@ export class Installation {
   }
 
   rows<T>(sql: string, ...values: (string | number)[]): T[] {
-    const database = new DatabaseSync(this.file, { readOnly: true, timeout: 5_000 });
+    return this.#rowsOf<T>(this.file, sql, values);
+  }
+
+  ledgerRows<T>(sql: string, ...values: (string | number)[]): T[] {
+    return this.#rowsOf<T>(this.ledgerFile, sql, values);
+  }
+
+  #rowsOf<T>(file: string, sql: string, values: (string | number)[]): T[] {
+    const database = new DatabaseSync(file, { readOnly: true, timeout: 5_000 });
     const rows = database.prepare(sql).all(...values);
     database.close();
     return rows as T[];

@@ -1,4 +1,4 @@
-import { afterEach, beforeEach, describe, expect, it } from 'vitest';
+import { afterAll, afterEach, beforeAll, beforeEach, describe, expect, it } from 'vitest';
 import { chainHash } from '../../src/ledger/chain.ts';
 import { InvalidHead } from '../../src/reconciliation/verify.ts';
 import type { Entry } from '../../src/stock/entry.ts';
@@ -10,12 +10,28 @@ const item = { storeId: STORE, productId: 'P1' };
 
 let holdfast: Installation;
 
-beforeEach(async () => {
+afterEach(() => holdfast.dispose());
+
+async function startStocked(): Promise<void> {
   holdfast = await Installation.start();
   await holdfast.stock([STORE, 'STORE-B'], ['P1', 'P2']);
-});
+}
 
-afterEach(() => holdfast.dispose());
+/** The files of an installation at rest, made once; each test spoils a copy of them. */
+function spoilCopies(): void {
+  let template: Installation;
+  beforeAll(async () => {
+    await startStocked();
+    await everyCommand();
+    await holdfast.projected();
+    await holdfast.stop();
+    template = holdfast;
+  });
+  beforeEach(() => {
+    holdfast = Installation.copyOf(template);
+  });
+  afterAll(() => template.dispose());
+}
 
 /** One of every command, a late confirmation, refusals and expiries among them. */
 async function everyCommand(): Promise<void> {
@@ -83,8 +99,10 @@ async function everyCommand(): Promise<void> {
 }
 
 /** Writes another text for an entry, and the hashes of all entries from it on: a forgery that the chain alone cannot show. */
-async function rewrite(seq: number, change: (entry: Entry) => void): Promise<void> {
-  const stored = await holdfast.running.ledger.entries(PARTITION, 0, 1_000);
+function rewrite(seq: number, change: (entry: Entry) => void): void {
+  const stored = holdfast.ledgerRows<{ seq: number; hash: string; body: string }>(
+    'select seq, hash, body from entries order by seq',
+  );
   let { hash } = stored[seq - 2] ?? { hash: '' };
   for (const row of stored.slice(seq - 1)) {
     const entry = decodeEntry(row.body);
@@ -110,6 +128,8 @@ const onlyFinding = async (withEngine = false) => {
 };
 
 describe('verify', () => {
+  beforeEach(startStocked);
+
   it('finds nothing wrong with one of every command, twice, and after a restart', async () => {
     await everyCommand();
     const progress: [number, number][] = [];
@@ -155,10 +175,7 @@ describe('verify', () => {
 });
 
 describe('verify finds in the ledger', () => {
-  beforeEach(async () => {
-    await everyCommand();
-    await holdfast.projected();
-  });
+  spoilCopies();
 
   it('an edited text', async () => {
     holdfast.forge("update entries set body = replace(body, 'found', 'stolen') where type = 'adjust'");
@@ -202,7 +219,7 @@ describe('verify finds in the ledger', () => {
   });
 
   it('a quantity changed with every hash after it made anew', async () => {
-    await rewrite(10, (entry) => {
+    rewrite(10, (entry) => {
       const [line] = entry.lines;
       if (line !== undefined) line.onHandChange = 4;
     });
@@ -213,12 +230,12 @@ describe('verify finds in the ledger', () => {
   });
 
   it('an outcome, a hold and a time changed with every hash made anew', async () => {
-    await rewrite(17, (entry) => {
+    rewrite(17, (entry) => {
       entry.outcome = { status: 'done' };
       entry.at = 1;
     });
     expect(await onlyFinding()).toContain('it says outcome');
-    await rewrite(18, (entry) => {
+    rewrite(18, (entry) => {
       const [hold] = entry.holds;
       if (hold !== undefined) hold.transactionId = 'another';
     });
@@ -228,8 +245,8 @@ describe('verify finds in the ledger', () => {
   });
 
   it('what nobody but a kept head shows: the last entry changed by rule, with its hashes', async () => {
-    const [head = { seq: 0, hash: '' }] = (await holdfast.verify()).partitions;
-    await rewrite(head.seq, (entry) => {
+    const [head = { seq: 0, hash: '' }] = (await holdfast.verify({}, false)).partitions;
+    rewrite(head.seq, (entry) => {
       entry.actor = { subject: 'innocent', role: 'admin' };
     });
     const report = await holdfast.verify({ head: `${PARTITION}:${head.seq}:${head.hash}` }, false);
@@ -238,10 +255,7 @@ describe('verify finds in the ledger', () => {
 });
 
 describe('verify finds in the projections', () => {
-  beforeEach(async () => {
-    await everyCommand();
-    await holdfast.projected();
-  });
+  spoilCopies();
 
   it.each([
     ['update levels set on_hand = on_hand + 1 where level_id = 2', 'on_hand|onHand'],
@@ -275,6 +289,7 @@ describe('verify finds in the projections', () => {
   });
 
   it('that they stand still', async () => {
+    await holdfast.start();
     holdfast.tamper(holdfast.file, 'update levels set version = version + 1');
     await holdfast.entry({ type: 'issue', items: [{ ...item, quantity: 1 }] });
     expect(await onlyFinding()).toContain('the projections of partition 9 stand at entry');
@@ -282,7 +297,10 @@ describe('verify finds in the projections', () => {
 });
 
 describe('verify finds in the engine', () => {
-  beforeEach(everyCommand);
+  beforeEach(async () => {
+    await startStocked();
+    await everyCommand();
+  });
 
   const replaced = (
     name: 'levels' | 'totals' | 'hold' | 'counts',

@@ -1,13 +1,14 @@
 /**
  * `npm run sim -- --seeds 1000` runs that many seeds; `--seed N` one, or begins there. A seed that fails is shrunk and
- * printed with the commit and the command that repeats it. `--planted` plants bugs and wants each of them caught.
+ * printed with the commit and the command that repeats it. `--planted` plants bugs one after the other and wants each
+ * of them caught (`--bug TEXT`: only those named so); `--bug TEXT` alone shows how a run with that bug fails.
  */
 import { execFileSync } from 'node:child_process';
 import { parseArgs } from 'node:util';
 import { Disks } from './disk.ts';
-import { loadParts } from './parts.ts';
-import { planOf, showStep } from './plan.ts';
-import { runPlanted } from './run-planted.ts';
+import { loadParts, type Parts } from './parts.ts';
+import { type Plan, planOf, type Step, showStep } from './plan.ts';
+import { runPlanted, withBug } from './run-planted.ts';
 import { shrink } from './shrink.ts';
 import { simulate } from './simulate.ts';
 
@@ -30,8 +31,7 @@ function commit(): string {
   }
 }
 
-async function runSeeds(first: number, count: number): Promise<number> {
-  const parts = await loadParts();
+async function runSeeds(parts: Parts, first: number, count: number): Promise<number> {
   const disks = new Disks();
   await disks.prepare(parts);
   const sums = { entries: 0, crashes: 0 };
@@ -43,13 +43,11 @@ async function runSeeds(first: number, count: number): Promise<number> {
       const { problems, entries, crashes } = await simulate(plan, parts, disks);
       sums.entries += entries;
       sums.crashes += crashes;
-      if (problems.length > 0) {
+      if (problems[0] !== undefined) {
         console.log(`\nseed ${seed} failed at commit ${commit()}:`);
         for (const { oracle, text } of problems) console.log(`  [${oracle}] ${text}`);
-        const steps = await shrink(plan, problems[0]?.oracle ?? '', (smaller) => simulate(smaller, parts, disks));
-        console.log(`\nthe same oracle fails with ${steps.length} of ${plan.steps.length} steps:`);
-        for (const step of steps) console.log(showStep(step));
-        console.log(`\nrepeat it with: npm run sim -- --seed ${seed} --seeds 1`);
+        const steps = await shrink(plan, problems[0].oracle, (smaller) => simulate(smaller, parts, disks));
+        report(plan, steps);
         return 1;
       }
       if (Date.now() - shownAt < PROGRESS_EVERY_MS && seed + 1 < first + count) continue;
@@ -64,11 +62,23 @@ async function runSeeds(first: number, count: number): Promise<number> {
   return 0;
 }
 
+function report({ seed, steps: all }: Plan, steps: readonly Step[]): void {
+  console.log(`\nthe same oracle fails with ${steps.length} of ${all.length} steps:`);
+  for (const step of steps) console.log(showStep(step));
+  console.log(`\nrepeat it with: npm run sim -- --seed ${seed} --seeds 1`);
+}
+
 function progress(text: string): void {
   if (process.stdout.isTTY) process.stdout.write(`\r${text}`);
   else console.log(text);
 }
 
-const first = Number(values.seed ?? 1);
-const code = values.planted ? await runPlanted(values.bug) : await runSeeds(first, Number(values.seeds));
-process.exit(code);
+async function main(): Promise<number> {
+  if (values.planted) return runPlanted(values.bug);
+  const first = Number(values.seed ?? 1);
+  const count = Number(values.seeds);
+  if (values.bug !== undefined) return withBug(values.bug, (parts) => runSeeds(parts, first, count));
+  return runSeeds(await loadParts(), first, count);
+}
+
+process.exit(await main());

@@ -2,7 +2,7 @@
 import { cpSync, mkdirSync, readFileSync, rmSync, writeFileSync } from 'node:fs';
 import { join } from 'node:path';
 import { Disks } from './disk.ts';
-import { loadParts, SOURCES } from './parts.ts';
+import { loadParts, type Parts, SOURCES } from './parts.ts';
 import { planOf } from './plan.ts';
 import { type PlantedBug, plantedBugs } from './planted-bugs.ts';
 import { simulate } from './simulate.ts';
@@ -34,13 +34,26 @@ export async function runPlanted(only?: string): Promise<number> {
   return missed === 0 ? 0 : 1;
 }
 
+/** The parts of a copy of the sources with this bug in them; `work` is done before the copy is removed. */
+export async function withBug<T>(name: string, work: (parts: Parts) => Promise<T>): Promise<T> {
+  const bug = plantedBugs.find((candidate) => candidate.name.includes(name));
+  if (bug === undefined) throw new Error(`there is no planted bug "${name}"`);
+  try {
+    plant(bug, COPIES);
+    return await work(await loadParts(join(COPIES, 'src')));
+  } finally {
+    rmSync(COPIES, { recursive: true, force: true });
+  }
+}
+
 async function firstCatch(bug: PlantedBug, folder: string): Promise<Catch | null> {
   plant(bug, folder);
   const parts = await loadParts(join(folder, 'src'));
   const disks = new Disks();
   try {
     await disks.prepare(parts);
-    for (let seed = 1; seed <= SEEDS_MAX; seed += 1) {
+    const { firstSeed = 1 } = bug;
+    for (let seed = firstSeed; seed < firstSeed + SEEDS_MAX; seed += 1) {
       const { problems } = await simulate(planOf(seed), parts, disks);
       if (problems[0] !== undefined) return { seed, oracle: problems[0].oracle };
     }

