@@ -371,6 +371,10 @@ describe('an engine', () => {
     expect(holdfast.engine.hold(released)).toBeNull();
     expect((await holdfast.verify()).findings).toEqual([]);
     expect(await holdfast.execute({ type: 'release', reservationId: released })).toMatchObject({ status: 'recorded' });
+    // The last count of a level is among what it knew: an older one comes too late.
+    const older = { storeId: STORE, productId: 'P2', counted: 1, onHandThen: 1, basedOn: null };
+    const superseded = await holdfast.entry({ type: 'count', countedAt: 1, reason: 'r', items: [older] });
+    expect(superseded.outcome.status).toBe('count-superseded');
   });
 
   it('is told of levels, settings and holds in one snapshot, in chunks', async () => {

@@ -189,7 +189,7 @@ describe('verify finds in the ledger', () => {
 
   it('a removed last entry', async () => {
     holdfast.forge('delete from entries where seq = (select max(seq) from entries)');
-    expect(await onlyFinding()).toContain('entries were removed');
+    expect(await onlyFinding()).toMatch(/partition 9 ends at entry (\d+), its cursor at \d+: entries were removed/);
   });
 
   it('a removed last entry, with the cursor moved back', async () => {
