@@ -4,6 +4,7 @@ import { at, interleave } from '../harness/rounds.ts';
 import type { Sample } from '../harness/sample.ts';
 import { type HttpLoad, type HttpRequest, OPERATION_ID_PLACE } from '../load/http-request.ts';
 import type { EmptyRoute } from '../references/empty-route.ts';
+import { commitNotes } from '../subjects/commits.ts';
 import { HttpServerSubject } from '../subjects/http-server.ts';
 import { productId, type Stock, storeId } from '../subjects/stock.ts';
 import { shapeOf } from './contenders.ts';
@@ -89,11 +90,10 @@ function server(context: BenchContext, route: Route): Contender {
       try {
         await subject.stockUp(STOCK);
         const { request, expectedStatus } = route;
-        return await load(context, subject.process, {
-          port: subject.port,
-          request: request(subject.tillToken),
-          expectedStatus,
-        });
+        const before = await subject.commits();
+        const target = { port: subject.port, request: request(subject.tillToken), expectedStatus };
+        const sample = await load(context, subject.process, target);
+        return { ...sample, notes: { ...sample.notes, ...commitNotes(before, await subject.commits()) } };
       } finally {
         await subject.process.stop();
         context.removeFolder(folder);

@@ -4,6 +4,7 @@ import { serveCalls } from '../harness/child-process.ts';
 import type { Sample } from '../harness/sample.ts';
 import { closedLoop, type LoadShape } from '../load/closed-loop.ts';
 import { openLoop, type RateShape } from '../load/open-loop.ts';
+import { commitNotes } from './commits.ts';
 import { type Installation, openInstallation, stockUp } from './installation.ts';
 import type { Stock } from './stock.ts';
 import { type Workload, workOf } from './workloads.ts';
@@ -40,11 +41,17 @@ serveCalls(
       await settle();
     },
     async measure(workload: Workload, stock: Stock, shape: LoadShape): Promise<Sample> {
+      const before = await opened().commits();
       const sample = await closedLoop(shape, workOf(workload, opened(), stock));
+      const commits = commitNotes(before, await opened().commits());
       const projectionLag = await opened().projectionLag();
       return {
         ...sample,
-        notes: { 'projection lag at the end': projectionLag, 'caught up after, ms': await settle() },
+        notes: {
+          ...commits,
+          'projection lag at the end': projectionLag,
+          'caught up after, ms': await settle(),
+        },
       };
     },
     /** Open reservations, this many. */

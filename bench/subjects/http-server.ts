@@ -5,6 +5,7 @@ import { loadTokenKey } from '../../server/src/access/token-key.ts';
 import { issueToken } from '../../server/src/access/tokens.ts';
 import { MeasuredProcess } from '../harness/child-process.ts';
 import type { Profiling } from '../harness/profile.ts';
+import { type Commits, commitsOf } from './commits.ts';
 import { HQ, productId, type Stock, storeId } from './stock.ts';
 
 const SERVER = new URL('../../server/src/main.ts', import.meta.url);
@@ -68,6 +69,11 @@ export class HttpServerSubject {
         }
       }
     }
+  }
+
+  /** Since the start, by the server's own metrics. */
+  async commits(): Promise<Commits> {
+    return commitsOf(await (await fetch(`http://127.0.0.1:${this.port}/metrics`)).text());
   }
 
   async #ask(method: string, path: string, body: unknown): Promise<void> {

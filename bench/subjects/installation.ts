@@ -5,6 +5,7 @@ import { openApplication, type RunningApplication } from '../../server/src/compo
 import type { CommandExecutor, Execution } from '../../server/src/recording/command-executor.ts';
 import type { Command, Item } from '../../server/src/stock/commands.ts';
 import type { StockEngine } from '../../server/src/stock/stock-engine.ts';
+import { BATCH_METRIC, type Commits, commitsOf } from './commits.ts';
 import { HQ, productId, type Stock, storeId } from './stock.ts';
 
 const LINES_PER_RECEIPT = 500;
@@ -24,6 +25,8 @@ export interface Installation {
   engine: StockEngine;
   /** Entries recorded and not yet projected. */
   projectionLag(): Promise<number>;
+  /** Since the start. */
+  commits(): Promise<Commits>;
   stop(): Promise<void>;
 }
 
@@ -45,6 +48,7 @@ export function installationOf({ executor, engine, telemetry, stop }: RunningApp
     engine,
     stop,
     projectionLag: async () => (await lag?.get())?.values[0]?.value ?? Number.NaN,
+    commits: async () => commitsOf(await telemetry.registry.getSingleMetricAsString(BATCH_METRIC)),
   };
 }
 

@@ -30,6 +30,7 @@ export async function openWithoutProjecting(folder: string): Promise<LateProject
   const ledger = await SqliteLedger.open(ledgerFile);
   const acknowledgements = new Acknowledgements();
   const reload = () => restore(engine, ledger, NOTHING_PROJECTED, Date.now());
+  const committed = { commits: 0, entries: 0 };
   let projections: Projections | null = null;
   const recorder = new Recorder({
     engine,
@@ -41,7 +42,10 @@ export async function openWithoutProjecting(folder: string): Promise<LateProject
     events: {
       recorded: (head) => projections?.wake(head.partition, head.seq),
       duplicated: () => undefined,
-      committed: () => undefined,
+      committed: ({ entries }) => {
+        committed.commits += 1;
+        committed.entries += entries;
+      },
       halted: (reason) => console.error(reason),
       fatal: (reason) => console.error(reason),
     },
@@ -51,6 +55,7 @@ export async function openWithoutProjecting(folder: string): Promise<LateProject
     engine,
     executor: new CommandExecutor({ engine, ledger, acknowledgements, findProjectedHold: async () => null }),
     projectionLag: async () => projections?.lag() ?? 0,
+    commits: async () => ({ ...committed }),
     startProjecting: async () => {
       projections = await openSqliteProjections({
         ledger,
