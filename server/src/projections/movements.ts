@@ -17,7 +17,7 @@ import type { ChangedLevel } from './projection.ts';
 export const MOVEMENTS_VERSION = 1;
 
 /** `mov_<partition>_<seq>_<n>`, n being the line's place in its entry. */
-export function movementId(entry: Pick<Entry, 'partition' | 'seq'>, line: number): string {
+function movementId(entry: Pick<Entry, 'partition' | 'seq'>, line: number): string {
   return `mov_${entry.partition}_${entry.seq}_${line}`;
 }
 

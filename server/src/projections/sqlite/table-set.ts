@@ -25,7 +25,7 @@ export const PROJECTIONS: Readonly<Record<ProjectionName, ProjectionTables>> = {
 };
 
 /** The ledger's entries are not the chain that their hashes promise. */
-export class ChainBroken extends Error {
+class ChainBroken extends Error {
   constructor(partition: number, seq: number, reason: string) {
     super(`entry ${seq} of partition ${partition} ${reason}; run "holdfast verify"`);
     this.name = 'ChainBroken';
