@@ -1,5 +1,6 @@
 /** What the environment says, checked: a wrong value names its variable and what it may be. */
 import { resolve } from 'node:path';
+import { UsageError } from './failures.ts';
 
 const PORT_DEFAULT = 8083;
 const LOG_LEVELS = ['fatal', 'error', 'warn', 'info', 'debug', 'trace', 'silent'] as const;
@@ -20,14 +21,11 @@ export interface Configuration {
   accessLog: boolean;
 }
 
-export class ConfigurationError extends Error {
-  constructor(variable: string, value: string, mayBe: string) {
-    super(`${variable} is ${JSON.stringify(value)}, but it must be ${mayBe}.`);
-    this.name = 'ConfigurationError';
-  }
+function wrong(variable: string, value: string, mayBe: string): UsageError {
+  return new UsageError(`${variable} is ${JSON.stringify(value)}, but it must be ${mayBe}.`);
 }
 
-/** @throws ConfigurationError */
+/** @throws UsageError */
 export function readConfiguration(environment: Environment): Configuration {
   return {
     mode: oneOf(environment, 'HOLDFAST_MODE', MODES, 'embedded'),
@@ -57,18 +55,18 @@ function oneOf<T extends string>(environment: Environment, variable: string, val
   const value = given(environment, variable);
   if (value === undefined) return otherwise;
   if ((values as readonly string[]).includes(value)) return value as T;
-  throw new ConfigurationError(variable, value, `one of ${values.join(', ')}`);
+  throw wrong(variable, value, `one of ${values.join(', ')}`);
 }
 
 function portOf(environment: Environment): number {
   const value = given(environment, 'HOLDFAST_PORT');
   if (value === undefined) return PORT_DEFAULT;
   if (/^\d{1,5}$/.test(value) && Number(value) <= 65_535) return Number(value);
-  throw new ConfigurationError('HOLDFAST_PORT', value, 'a whole number from 0 (any free port) to 65535');
+  throw wrong('HOLDFAST_PORT', value, 'a whole number from 0 (any free port) to 65535');
 }
 
 function hostOf(environment: Environment): string {
   const value = given(environment, 'HOLDFAST_HOST') ?? '127.0.0.1';
   if (/^[A-Za-z0-9._:%-]+$/.test(value)) return value;
-  throw new ConfigurationError('HOLDFAST_HOST', value, 'a host name or an address, such as 127.0.0.1 or 0.0.0.0');
+  throw wrong('HOLDFAST_HOST', value, 'a host name or an address, such as 127.0.0.1 or 0.0.0.0');
 }

@@ -2,31 +2,23 @@
 import { createWriteStream } from 'node:fs';
 import { Readable } from 'node:stream';
 import { pipeline } from 'node:stream/promises';
-import { Argument, type Command } from 'commander';
 import { exportMovements, exportStock } from '../catalog/export/export-csv.ts';
 import type { Environment } from './configuration.ts';
 import { withInstallation } from './installation.ts';
 
-type Kind = 'stock' | 'movements';
+export type ExportKind = 'stock' | 'movements';
 
-interface ExportOptions {
+export interface ExportOptions {
   hq: string;
   store?: string;
   output?: string;
 }
 
-export function addExportCommand(program: Command, environment: Environment): void {
-  program
-    .command('export')
-    .addArgument(new Argument('<kind>', 'what to export').choices(['stock', 'movements']))
-    .description('levels or movements as CSV')
-    .requiredOption('--hq <id>', 'the HQ')
-    .option('--store <id>', 'only this store')
-    .option('--output <file>', 'a file to write to; stdout without')
-    .action((kind: Kind, options: ExportOptions) => exportCsv(environment, kind, options));
-}
-
-async function exportCsv(environment: Environment, kind: Kind, { hq, store, output }: ExportOptions): Promise<void> {
+export async function exportCsv(
+  environment: Environment,
+  kind: ExportKind,
+  { hq, store, output }: ExportOptions,
+): Promise<void> {
   const write = async (source: AsyncIterable<unknown>) => {
     const target = output === undefined ? process.stdout : createWriteStream(output);
     await pipeline(Readable.from(source), target, { end: output !== undefined });

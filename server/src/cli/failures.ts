@@ -1,12 +1,6 @@
 /** Failures that a person can do something about: said in a line, without a stack. */
-import { TokenKeyUnusable } from '../access/token-key.ts';
-import { LedgerUnusable } from '../ledger/ledger.ts';
-import { UnknownProjection } from '../projections/projections.ts';
-import { InvalidHead } from '../reconciliation/verify.ts';
-import { LedgerWentBack } from '../recording/restore.ts';
-import { ConfigurationError } from './configuration.ts';
 
-/** The command line was not used as it must be. */
+/** The command line, or the environment, was not used as it must be. */
 export class UsageError extends Error {
   constructor(message: string) {
     super(message);
@@ -22,16 +16,17 @@ export class CommandFailed extends Error {
   }
 }
 
-const EXPECTED = [
-  UsageError,
-  CommandFailed,
-  ConfigurationError,
-  InvalidHead,
-  UnknownProjection,
-  LedgerUnusable,
-  LedgerWentBack,
-  TokenKeyUnusable,
-];
+/** By their names: to load the modules that throw them would make every command wait for them. */
+const EXPECTED: ReadonlySet<string> = new Set([
+  'UsageError',
+  'CommandFailed',
+  'InvalidHead',
+  'UnknownProjection',
+  'LedgerUnusable',
+  'LedgerWentBack',
+  'ProjectionsUnusable',
+  'TokenKeyUnusable',
+]);
 
 export function report(error: unknown): void {
   process.stderr.write(`holdfast: ${textOf(error)}\n`);
@@ -39,10 +34,10 @@ export function report(error: unknown): void {
 
 function textOf(error: unknown): string {
   if (!(error instanceof Error)) return String(error);
-  return EXPECTED.some((kind) => error instanceof kind) ? error.message : (error.stack ?? error.message);
+  return EXPECTED.has(error.name) ? error.message : (error.stack ?? error.message);
 }
 
 /** 2 for a wrong use, as shells have it; 1 for all else. */
 export function exitCodeOf(error: unknown): number {
-  return error instanceof UsageError || error instanceof ConfigurationError ? 2 : 1;
+  return error instanceof UsageError ? 2 : 1;
 }

@@ -1,24 +1,74 @@
-import { Command } from 'commander';
+/**
+ * The commands and their options. What carries a command out is loaded when it is asked for: a token should not wait
+ * for the modules of a server.
+ */
+import { Argument, Command, Option } from 'commander';
+import { ROLES } from '../access/roles.ts';
 import type { Environment } from './configuration.ts';
-import { addExportCommand } from './export.ts';
-import { addImportCommand } from './import.ts';
-import { addRebuildCommand } from './rebuild.ts';
-import { addServeCommand } from './serve.ts';
-import { addTokenCommand } from './token.ts';
-import { addVerifyCommand } from './verify.ts';
+import type { ExportKind, ExportOptions } from './export.ts';
+import type { TokenOptions } from './token.ts';
+import type { VerifyOptions } from './verify.ts';
+
+const TOKEN_TTL_DEFAULT = '8h';
 
 export function buildProgram(environment: Environment): Command {
   const program = new Command('holdfast')
     .description('Stock reservation for shops and their headquarters')
     .version('0.1.0')
-    .showHelpAfterError('(holdfast --help tells more)')
-    // 2 for a wrong use, as shells have it.
-    .exitOverride(({ exitCode }) => process.exit(exitCode === 0 ? 0 : 2));
-  addServeCommand(program, environment);
-  addTokenCommand(program, environment);
-  addImportCommand(program, environment);
-  addExportCommand(program, environment);
-  addVerifyCommand(program, environment);
-  addRebuildCommand(program, environment);
+    .showHelpAfterError('(holdfast --help tells more)');
+  addServe(program, environment);
+  addToken(program, environment);
+  addExport(program, environment);
+  addVerify(program, environment);
+  addRebuild(program, environment);
   return program;
+}
+
+function addServe(program: Command, environment: Environment): void {
+  program
+    .command('serve')
+    .description('serve the API in the foreground, on HOLDFAST_PORT with the data in HOLDFAST_DATA')
+    .action(async () => (await import('./serve.ts')).serve(environment));
+}
+
+function addToken(program: Command, environment: Environment): void {
+  program
+    .command('token')
+    .description('print a token; works before the first start and while the server runs')
+    .addOption(new Option('--role <role>', 'what it may do').choices([...ROLES]).makeOptionMandatory())
+    .option('--hq <id>', 'the HQ that it sees; without, it sees every HQ')
+    .option('--store <id>', 'the store that it sees; a token of the role pos must name one')
+    .option('--subject <name>', 'whom it is for, as the audit shows it (default: the role)')
+    .option('--ttl <duration>', 'how long it is valid: 30m, 8h, 7d', TOKEN_TTL_DEFAULT)
+    .action(async (options: TokenOptions) => (await import('./token.ts')).printToken(options, environment));
+}
+
+function addExport(program: Command, environment: Environment): void {
+  program
+    .command('export')
+    .addArgument(new Argument('<kind>', 'what to export').choices(['stock', 'movements']))
+    .description('levels or movements as CSV')
+    .requiredOption('--hq <id>', 'the HQ')
+    .option('--store <id>', 'only this store')
+    .option('--output <file>', 'a file to write to; stdout without')
+    .action(async (kind: ExportKind, options: ExportOptions) =>
+      (await import('./export.ts')).exportCsv(environment, kind, options),
+    );
+}
+
+function addVerify(program: Command, environment: Environment): void {
+  program
+    .command('verify')
+    .description('walk the chain of entries and prove that projections and engine agree with it')
+    .option('--head <partition:seq:hash>', 'a head that was written down elsewhere: the chain must run through it')
+    .option('--json', 'print the report as JSON')
+    .action(async (options: VerifyOptions) => (await import('./verify.ts')).verify(environment, options));
+}
+
+function addRebuild(program: Command, environment: Environment): void {
+  program
+    .command('rebuild')
+    .argument('[projection]', 'the projection to build anew; all of them without')
+    .description('build projections anew from the entries, then switch to them')
+    .action(async (projection: string | undefined) => (await import('./rebuild.ts')).rebuild(environment, projection));
 }

@@ -1,19 +1,10 @@
 /** `holdfast rebuild`: builds a projection (or all) anew from the entries, while serving, then switches. */
-import type { Command } from 'commander';
 import type { RebuildReport } from '../application.ts';
 import type { Environment } from './configuration.ts';
 import { withInstallation } from './installation.ts';
 import { type Progress, ProgressBar } from './progress.ts';
 
-export function addRebuildCommand(program: Command, environment: Environment): void {
-  program
-    .command('rebuild')
-    .argument('[projection]', 'the projection to build anew; all of them without')
-    .description('build projections anew from the entries, then switch to them')
-    .action((projection: string | undefined) => rebuild(environment, projection));
-}
-
-async function rebuild(environment: Environment, projection: string | undefined): Promise<void> {
+export async function rebuild(environment: Environment, projection: string | undefined): Promise<void> {
   const bar = new ProgressBar('rebuilding');
   const body = projection === undefined ? {} : { projection };
   const report = await withInstallation<RebuildReport>(environment, {

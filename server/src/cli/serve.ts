@@ -4,7 +4,6 @@
  */
 import { join } from 'node:path';
 import { setTimeout as delay } from 'node:timers/promises';
-import type { Command } from 'commander';
 import type { Logger } from 'pino';
 import { TokenVerifier } from '../access/tokens.ts';
 import { openApplication, type RunningApplication } from '../compose.ts';
@@ -21,15 +20,9 @@ const PORT_RETRY_MS = 200;
 /** Readiness says no and connections are told to close, for so long before the door is shut. */
 const LAME_DUCK_MS = 250;
 const DRAIN_MS_MAX = 10_000;
+const IDLE_CHECK_MS = 25;
 
-export function addServeCommand(program: Command, environment: Environment): void {
-  program
-    .command('serve')
-    .description('serve the API in the foreground, on HOLDFAST_PORT with the data in HOLDFAST_DATA')
-    .action(() => serve(environment));
-}
-
-async function serve(environment: Environment): Promise<void> {
+export async function serve(environment: Environment): Promise<void> {
   const configuration = readConfiguration(environment);
   if (configuration.mode === 'cluster') throw new CommandFailed('HOLDFAST_MODE=cluster is not part of this version.');
   const running = new ServerProcess(configuration, environment, openLog(configuration.logLevel));
@@ -104,7 +97,10 @@ class ServerProcess {
     if (server?.server.listening) {
       await delay(LAME_DUCK_MS);
       const force = setTimeout(() => server.server.closeAllConnections(), DRAIN_MS_MAX);
+      // A connection whose last answer was under way when the door was shut becomes idle later.
+      const idle = setInterval(() => server.server.closeIdleConnections(), IDLE_CHECK_MS);
       await server.close();
+      clearInterval(idle);
       clearTimeout(force);
     }
     await this.#application?.stop();

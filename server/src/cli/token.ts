@@ -1,16 +1,13 @@
 /** `holdfast token`: a JWT alone on stdout, notes on stderr. Asks neither a server nor the data. */
-import { type Command, Option } from 'commander';
 import { parseDuration } from '../access/durations.ts';
-import { ROLES, type Role } from '../access/roles.ts';
+import type { Role } from '../access/roles.ts';
 import { loadTokenKey, sharedTokenKey } from '../access/token-key.ts';
 import { issueToken } from '../access/tokens.ts';
 import { ID_PATTERN } from '../stock/identifiers.ts';
 import { dataFolderOf, type Environment, modeOf } from './configuration.ts';
 import { UsageError } from './failures.ts';
 
-const TTL_DEFAULT = '8h';
-
-interface TokenOptions {
+export interface TokenOptions {
   role: Role;
   hq?: string;
   store?: string;
@@ -18,19 +15,7 @@ interface TokenOptions {
   ttl: string;
 }
 
-export function addTokenCommand(program: Command, environment: Environment): void {
-  program
-    .command('token')
-    .description('print a token; works before the first start and while the server runs')
-    .addOption(new Option('--role <role>', 'what it may do').choices([...ROLES]).makeOptionMandatory())
-    .option('--hq <id>', 'the HQ that it sees; without, it sees every HQ')
-    .option('--store <id>', 'the store that it sees; a token of the role pos must name one')
-    .option('--subject <name>', 'whom it is for, as the audit shows it (default: the role)')
-    .option('--ttl <duration>', 'how long it is valid: 30m, 8h, 7d', TTL_DEFAULT)
-    .action((options: TokenOptions) => printToken(options, environment));
-}
-
-async function printToken(options: TokenOptions, environment: Environment): Promise<void> {
+export async function printToken(options: TokenOptions, environment: Environment): Promise<void> {
   const { role, hq, store, subject, ttl } = options;
   const ttlMs = parseDuration(ttl);
   if (ttlMs === null)

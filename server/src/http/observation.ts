@@ -72,7 +72,9 @@ export function observation({ figures, log, accessLog, denied }: Observers) {
     figures.observe(request.method, request.routeOptions.url ?? 'none', statusCode, durationMs / 1_000);
     const refused = statusCode === 401 || statusCode === 403;
     if (refused) denied(statusCode);
-    if (accessLog || refused || statusCode >= 500 || durationMs > SLOW_MS) {
+    // Who asks for health knows the answer; while it starts or stops that would fill the log.
+    const failed = statusCode >= 500 && request.routeOptions.config.open !== true;
+    if (accessLog || refused || failed || durationMs > SLOW_MS) {
       const line = {
         requestId: request.id,
         method: request.method,
@@ -82,7 +84,7 @@ export function observation({ figures, log, accessLog, denied }: Observers) {
         address: request.ip,
         ...(request.caller === null ? {} : { subject: request.caller.subject, role: request.caller.role }),
       };
-      if (statusCode >= 500) log.warn(line, 'request failed');
+      if (failed) log.warn(line, 'request failed');
       else if (refused) log.warn(line, 'request denied');
       else log.info(line, durationMs > SLOW_MS ? 'slow request' : 'request');
     }

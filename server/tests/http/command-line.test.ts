@@ -60,24 +60,29 @@ async function exportedAndVerified(): Promise<void> {
   const exported = await holdfast(['export', 'stock', '--hq', 'HQ001'], here());
   expect(exported.stdout).toMatch(/^storeId,productId,onHand.*\r\nSTORE001,PRD001,1000000,1,/);
   const verified = await holdfast(['verify', '--json'], here());
-  const report = JSON.parse(verified.stdout) as { ok: boolean; partitions: { partition: number; seq: number; hash: string }[] };
+  const report = JSON.parse(verified.stdout) as {
+    ok: boolean;
+    partitions: { partition: number; seq: number; hash: string }[];
+  };
   expect([verified.code, report.ok]).toEqual([0, true]);
   const head = report.partitions[0];
   expect((await holdfast(['verify', '--head', `${head?.partition}:${head?.seq}:${head?.hash}`], here())).code).toBe(0);
-  expect((await holdfast(['verify', '--head', `${head?.partition}:${head?.seq}:${'0'.repeat(64)}`], here())).code).toBe(1);
+  expect((await holdfast(['verify', '--head', `${head?.partition}:${head?.seq}:${'0'.repeat(64)}`], here())).code).toBe(
+    1,
+  );
   const rebuilt = await holdfast(['rebuild'], here());
   expect(rebuilt.stdout).toMatch(/^Built .*levels.* from \d+ entries/);
   expect((await holdfast(['rebuild', 'nonsense'], here())).stderr).toContain('nonsense');
 }
 
-describe('commands that touch data', () => {
-  it('go through the running server', exportedAndVerified, 30_000);
+describe('commands that touch data', { timeout: 60_000 }, () => {
+  it('go through the running server', exportedAndVerified);
 
   it('open the data themselves when none runs', async () => {
     server.child.kill('SIGTERM');
     await server.ended;
     await exportedAndVerified();
-  }, 30_000);
+  });
 
   it('say so when there is none', async () => {
     const { code, stderr } = await holdfast(['verify'], { HOLDFAST_DATA: '/nonexistent/folder' });

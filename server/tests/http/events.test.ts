@@ -17,7 +17,12 @@ interface Received {
 }
 
 /** Events of a stream until there are `count`, then it is hung up. */
-async function follow(query: string, count: number, headers: Record<string, string> = {}, onOpen = async () => {}): Promise<Received[]> {
+async function follow(
+  query: string,
+  count: number,
+  headers: Record<string, string> = {},
+  onOpen = async () => {},
+): Promise<Received[]> {
   const ending = new AbortController();
   const response = await fetch(`${url}/api/v1/events/stream${query}`, {
     headers: { authorization: `Bearer ${server.admin}`, ...headers },
@@ -37,8 +42,15 @@ async function follow(query: string, count: number, headers: Record<string, stri
     const blocks = rest.split('\n\n');
     rest = blocks.pop() ?? '';
     for (const block of blocks) {
-      const fields = Object.fromEntries(block.split('\n').map((line) => [line.slice(0, line.indexOf(':')), line.slice(line.indexOf(':') + 2)]));
-      if (fields.id !== undefined) received.push({ id: fields.id, type: fields.event ?? '', data: JSON.parse(fields.data ?? '{}') as Received['data'] });
+      const fields = Object.fromEntries(
+        block.split('\n').map((line) => [line.slice(0, line.indexOf(':')), line.slice(line.indexOf(':') + 2)]),
+      );
+      if (fields.id !== undefined)
+        received.push({
+          id: fields.id,
+          type: fields.event ?? '',
+          data: JSON.parse(fields.data ?? '{}') as Received['data'],
+        });
     }
     if (received.length >= count) break;
   }

@@ -3,7 +3,7 @@ import { createServer, type Server } from 'node:http';
 import { connect } from 'node:net';
 import { join } from 'node:path';
 import { setTimeout as delay } from 'node:timers/promises';
-import { afterEach, describe, expect, it } from 'vitest';
+import { afterAll, afterEach, beforeAll, describe, expect, it } from 'vitest';
 import { freePort, holdfast, newFolder, ServerProcess } from './support/server-process.ts';
 
 const running: ServerProcess[] = [];
@@ -24,17 +24,25 @@ async function serveReady(...options: Parameters<typeof ServerProcess.start>): P
 }
 
 describe('the server', () => {
+  let server: ServerProcess;
+  beforeAll(async () => {
+    server = await ServerProcess.start();
+    await server.ready();
+  });
+  afterAll(() => server.dispose());
+
   it('says where it listens, where its page is and how to make a token', async () => {
-    const server = await serveReady();
     expect(server.stdout).toContain(server.url);
     expect(server.stdout).toContain(`${server.url}/docs`);
     expect(server.stdout).toContain('holdfast -- token --role admin');
-    const announced = JSON.parse(readFileSync(join(server.folder, 'server.json'), 'utf8')) as { url: string; pid: number };
+    const announced = JSON.parse(readFileSync(join(server.folder, 'server.json'), 'utf8')) as {
+      url: string;
+      pid: number;
+    };
     expect(announced).toEqual({ url: server.url, pid: server.child.pid });
   });
 
   it('shows its page, and leads to it from / and the old address', async () => {
-    const server = await serveReady();
     for (const path of ['/', '/swagger-ui.html', '/docs']) {
       const response = await fetch(server.url + path);
       expect(response.status).toBe(200);
@@ -45,7 +53,6 @@ describe('the server', () => {
   });
 
   it('answers what is no HTTP, and headers without end, as problems', async () => {
-    const server = await serveReady();
     const raw = (text: string) =>
       new Promise<string>((resolve) => {
         let answer = '';
@@ -57,11 +64,12 @@ describe('the server', () => {
         socket.on('error', () => resolve(answer));
       });
     expect(await raw('NONSENSE\r\n\r\n')).toMatch(/^HTTP\/1\.1 400 [\s\S]*VALIDATION_FAILED/);
-    expect(await raw(`GET / HTTP/1.1\r\nHost: x\r\nX-Long: ${'x'.repeat(70_000)}\r\n\r\n`)).toMatch(/^HTTP\/1\.1 431 [\s\S]*HEADERS_TOO_LARGE/);
+    expect(await raw(`GET / HTTP/1.1\r\nHost: x\r\nX-Long: ${'x'.repeat(70_000)}\r\n\r\n`)).toMatch(
+      /^HTTP\/1\.1 431 [\s\S]*HEADERS_TOO_LARGE/,
+    );
   });
 
   it('counts requests, and tells its figures', async () => {
-    const server = await serveReady();
     await server.ask('GET', '/api/v1/stock');
     const text = await (await fetch(`${server.url}/metrics`)).text();
     expect(text).toContain('holdfast_http_request_seconds_count{method="GET",route="/api/v1/stock",status="200"} 1');
@@ -69,8 +77,8 @@ describe('the server', () => {
   });
 });
 
-describe('a stop', () => {
-  it('loses no request that was let in, and says "draining" first', { timeout: 30_000 }, async () => {
+describe('a stop', { timeout: 60_000 }, () => {
+  it('loses no request that was let in, and says "draining" first', async () => {
     const server = await serveReady();
     await server.stockUp();
     const answers: number[] = [];
@@ -91,14 +99,17 @@ describe('a stop', () => {
     await expect.poll(() => answers.length, { timeout: 10_000 }).toBeGreaterThan(100);
     stopping = true;
     server.child.kill('SIGTERM');
-    const readiness = await expect.poll(async () => (await fetch(`${server.url}/health/ready`).catch(() => null))?.status ?? 0, { timeout: 2_000, interval: 10 });
-    await readiness.toSatisfy((status: number) => status === 503 || status === 0);
+    const seen: (number | null)[] = [];
+    while (seen.at(-1) !== null) seen.push(await server.readiness());
+    expect(seen).toContain(503);
     await workers;
     expect(await server.ended).toBe(0);
     expect(new Set(answers)).toEqual(new Set([201]));
     expect(refused).toBeGreaterThan(0);
     const again = await serveReady(server.folder);
-    const { reservedStock } = (await (await again.ask('GET', '/api/v1/stores/STORE001/products/PRD001/stock')).json()) as { reservedStock: number };
+    const { reservedStock } = (await (
+      await again.ask('GET', '/api/v1/stores/STORE001/products/PRD001/stock')
+    ).json()) as { reservedStock: number };
     expect(reservedStock).toBeGreaterThanOrEqual(answers.length);
   });
 
@@ -112,7 +123,9 @@ describe('a stop', () => {
 
   it('a second signal ends at once', async () => {
     const server = await serveReady();
-    const stuck = connect(server.port, '127.0.0.1', () => stuck.write('POST /api/v1/inventory/reserve HTTP/1.1\r\nHost: x\r\nContent-Length: 9\r\n'));
+    const stuck = connect(server.port, '127.0.0.1', () =>
+      stuck.write('POST /api/v1/inventory/reserve HTTP/1.1\r\nHost: x\r\nContent-Length: 9\r\n'),
+    );
     stuck.on('error', () => {});
     await delay(100);
     server.child.kill('SIGINT');
@@ -132,7 +145,7 @@ describe('a stop', () => {
   });
 });
 
-describe('a start', () => {
+describe('a start', { timeout: 60_000 }, () => {
   let blocker: Server | null = null;
   afterEach(() => blocker?.close());
 

@@ -181,6 +181,8 @@ async function writeStream(
     'content-type': 'text/event-stream; charset=utf-8',
     'cache-control': 'no-cache, no-transform',
     'x-accel-buffering': 'no',
+    // The stream has its connection for itself: when it ends, so does that.
+    connection: 'close',
   });
   response.write('retry: 1000\n: connected\n\n');
   const heartbeat = setInterval(() => response.write(': still here\n\n'), HEARTBEAT_MS).unref();
