@@ -16,9 +16,7 @@ import {
 import { holdsToRead, levelsToRead } from '../stock/rules/read-plan.ts';
 import { decide, type Ruling } from '../stock/rules.ts';
 import type { RecordedHead } from '../stock/stock-engine.ts';
-
-/** Levels, totals and holds that the checker remembers in each of its two generations. */
-const REMEMBERED_MAX = 100_000;
+import { Recent, RecentByPath } from './recent.ts';
 
 export class EntryRejected extends Error {
   readonly entry: Entry;
@@ -32,32 +30,18 @@ export class EntryRejected extends Error {
   }
 }
 
-/** Remembers the newest values, at least the last `REMEMBERED_MAX` distinct keys. */
-class Recent<T> {
-  #young = new Map<string, T>();
-  #old = new Map<string, T>();
-
-  get(key: string): T | undefined {
-    return this.#young.get(key) ?? this.#old.get(key);
-  }
-
-  set(key: string, value: T): void {
-    this.#young.set(key, value);
-    if (this.#young.size < REMEMBERED_MAX) return;
-    this.#old = this.#young;
-    this.#young = new Map();
-  }
-}
+const TOTALS = 'totals';
 
 export class EntryChecker {
-  #levels = new Recent<LevelRead>();
-  #totals = new Recent<TotalsRead>();
+  /** By HQ, product and store; totals by HQ and product. */
+  #levels = new RecentByPath<LevelRead>();
+  #totals = new RecentByPath<TotalsRead>();
   #holds = new Recent<Hold>();
 
   /** Forgets all: after a reload what was checked and not recorded must not be remembered. */
   reset(): void {
-    this.#levels = new Recent();
-    this.#totals = new Recent();
+    this.#levels = new RecentByPath();
+    this.#totals = new RecentByPath();
     this.#holds = new Recent();
   }
 
@@ -77,7 +61,7 @@ export class EntryChecker {
 
   #checkRead(entry: Entry): void {
     for (const level of entry.read.levels) {
-      const known = this.#levels.get(`${entry.hqId}/${level.storeId}/${level.productId}`);
+      const known = this.#levels.get(entry.hqId, level.productId, level.storeId);
       if (known === undefined || sameLevel(known, level)) continue;
       throw new EntryRejected(
         entry,
@@ -85,7 +69,7 @@ export class EntryChecker {
       );
     }
     for (const totals of entry.read.totals) {
-      const known = this.#totals.get(`${entry.hqId}/${totals.productId}`);
+      const known = this.#totals.get(entry.hqId, TOTALS, totals.productId);
       if (known === undefined || sameTotals(known, totals)) continue;
       throw new EntryRejected(
         entry,
@@ -121,7 +105,7 @@ export class EntryChecker {
     for (const { line, before, after } of changesOf(entry)) {
       if (after.onHand < 0 || after.reserved < 0)
         throw new EntryRejected(entry, `it drives ${after.storeId}/${after.productId} below zero`);
-      this.#levels.set(`${entry.hqId}/${after.storeId}/${after.productId}`, after);
+      this.#levels.set(entry.hqId, after.productId, after.storeId, after);
       const sum = totals.get(after.productId);
       if (sum === undefined) throw new EntryRejected(entry, `it did not read the totals of ${after.productId}`);
       sum.onHand += line.onHandChange;
@@ -129,7 +113,7 @@ export class EntryChecker {
       sum.safetyStock += after.safetyStock - (before.version === 0 ? 0 : before.safetyStock);
     }
     if (entry.command.type === 'configure-product') this.#rememberDefault(entry, entry.command, totals);
-    for (const sum of totals.values()) this.#totals.set(`${entry.hqId}/${sum.productId}`, sum);
+    for (const sum of totals.values()) this.#totals.set(entry.hqId, TOTALS, sum.productId, sum);
     for (const hold of entry.holds) this.#holds.set(hold.reservationId, hold);
   }
 
@@ -138,7 +122,7 @@ export class EntryChecker {
     const safetyStock = command.settings.safetyStock ?? 0;
     const sum = totals.get(command.productId);
     for (const level of entry.read.levels) {
-      this.#levels.set(`${entry.hqId}/${level.storeId}/${level.productId}`, { ...level, safetyStock });
+      this.#levels.set(entry.hqId, level.productId, level.storeId, { ...level, safetyStock });
       if (sum !== undefined) sum.safetyStock += safetyStock - level.safetyStock;
     }
   }

@@ -48,9 +48,21 @@ export function decide(command: Command, read: Read, at: number): Ruling {
   }
 }
 
-/** Lines are checked each against its own level: a level read twice could be taken from twice. */
+/**
+ * Lines are checked each against its own level: a level read twice could be taken from twice. Keys are joined only for
+ * products that come more than once, for this is done for every line of an import.
+ */
 function assertDistinct({ levels }: Read): void {
   if (levels.length < 2) return;
-  if (new Set(levels.map(levelKey)).size === levels.length) return;
-  throw new Error('a command names a level twice: equal lines are summed, and nothing moves from a place to itself');
+  const firstStores = new Map<string, string>();
+  const others = new Set<string>();
+  for (const level of levels) {
+    const firstStore = firstStores.get(level.productId);
+    if (firstStore === undefined) firstStores.set(level.productId, level.storeId);
+    else if (firstStore !== level.storeId && !others.has(levelKey(level))) others.add(levelKey(level));
+    else
+      throw new Error(
+        `a command names a level twice (${levelKey(level)}): equal lines are summed, and nothing moves onto itself`,
+      );
+  }
 }
