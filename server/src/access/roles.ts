@@ -2,7 +2,7 @@
 export const ROLES = ['viewer', 'pos', 'service', 'operator', 'admin'] as const;
 export type Role = (typeof ROLES)[number];
 
-export const RIGHTS = {
+const RIGHTS = {
   /** Stock, movements, reservations and events. */
   read: ['viewer', 'pos', 'service', 'operator', 'admin'],
   /** Reserve, confirm, extend and release. */

@@ -1,7 +1,6 @@
 /** `holdfast import`: stores, products or opening stock from a CSV file; ends with the counts. */
 import { createReadStream, mkdirSync, statSync } from 'node:fs';
 import { join } from 'node:path';
-import { Argument, type Command, Option } from 'commander';
 import { type ColumnMapping, type ImportKind, InvalidMapping, parseMapping } from '../catalog/import/columns.ts';
 import { ImportInterrupted, type ImportProgress, type ImportReport, importCsv } from '../catalog/import/import-csv.ts';
 import type { RunningApplication } from '../compose.ts';
@@ -18,28 +17,19 @@ const LINE_EVERY_MS = 2_000;
 /** Refused rows that are shown; the HTTP report tells a thousand. */
 const REFUSALS_SHOWN_MAX = 100;
 
-interface ImportOptions {
+export interface ImportOptions {
   hq: string;
   map: string;
   onError: 'stop' | 'skip';
 }
 
-export function addImportCommand(program: Command, environment: Environment): void {
-  program
-    .command('import')
-    .addArgument(new Argument('<kind>', 'what the file holds').choices(['stores', 'products', 'stock']))
-    .argument('<file>', 'a CSV file; - for stdin')
-    .description('stores, products or opening stock from CSV; the same file again has no second effect')
-    .requiredOption('--hq <id>', 'the HQ that they belong to')
-    .option('--map <columns>', 'which column holds what: "Store_ID=storeId,…"; usual names need none', '')
-    .addOption(
-      new Option('--on-error <what>', 'a refused row stops all, or is skipped')
-        .choices(['stop', 'skip'])
-        .default('stop'),
-    )
-    .action((kind: ImportKind, file: string, options: ImportOptions) =>
-      new ImportCommand(environment, kind, file, options).run(),
-    );
+export function importFile(
+  environment: Environment,
+  kind: ImportKind,
+  file: string,
+  options: ImportOptions,
+): Promise<void> {
+  return new ImportCommand(environment, kind, file, options).run();
 }
 
 class ImportCommand {

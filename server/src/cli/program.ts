@@ -4,8 +4,10 @@
  */
 import { Argument, Command, Option } from 'commander';
 import { ROLES } from '../access/roles.ts';
+import type { ImportKind } from '../catalog/import/columns.ts';
 import type { Environment } from './configuration.ts';
 import type { ExportKind, ExportOptions } from './export.ts';
+import type { ImportOptions } from './import.ts';
 import type { TokenOptions } from './token.ts';
 import type { VerifyOptions } from './verify.ts';
 
@@ -18,6 +20,7 @@ export function buildProgram(environment: Environment): Command {
     .showHelpAfterError('(holdfast --help tells more)');
   addServe(program, environment);
   addToken(program, environment);
+  addImport(program, environment);
   addExport(program, environment);
   addVerify(program, environment);
   addRebuild(program, environment);
@@ -41,6 +44,24 @@ function addToken(program: Command, environment: Environment): void {
     .option('--subject <name>', 'whom it is for, as the audit shows it (default: the role)')
     .option('--ttl <duration>', 'how long it is valid: 30m, 8h, 7d', TOKEN_TTL_DEFAULT)
     .action(async (options: TokenOptions) => (await import('./token.ts')).printToken(options, environment));
+}
+
+function addImport(program: Command, environment: Environment): void {
+  program
+    .command('import')
+    .addArgument(new Argument('<kind>', 'what the file holds').choices(['stores', 'products', 'stock']))
+    .argument('<file>', 'a CSV file; - for stdin')
+    .description('stores, products or opening stock from CSV; the same file again has no second effect')
+    .requiredOption('--hq <id>', 'the HQ that they belong to')
+    .option('--map <columns>', 'which column holds what: "Store_ID=storeId,…"; usual names need none', '')
+    .addOption(
+      new Option('--on-error <what>', 'a refused row stops all, or is skipped')
+        .choices(['stop', 'skip'])
+        .default('stop'),
+    )
+    .action(async (kind: ImportKind, file: string, options: ImportOptions) =>
+      (await import('./import.ts')).importFile(environment, kind, file, options),
+    );
 }
 
 function addExport(program: Command, environment: Environment): void {

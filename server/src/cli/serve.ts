@@ -53,7 +53,7 @@ class ServerProcess {
       verifier,
       log: this.#log,
       accessLog,
-      spoolFolder: join(dataFolder, 'spool'),
+      spoolFolder: join(dataFolder, 'imports'),
     });
     const url = await listen(this.#server, this.#configuration);
     try {

@@ -29,7 +29,7 @@ export const Cursor = Type.String({
   maxLength: CURSOR_LENGTH_MAX,
   description: 'The nextCursor of the page before',
 });
-export const Limit = Type.Integer({ minimum: 1, maximum: PAGE_LIMIT_MAX, default: PAGE_LIMIT_DEFAULT });
+const Limit = Type.Integer({ minimum: 1, maximum: PAGE_LIMIT_MAX, default: PAGE_LIMIT_DEFAULT });
 export const Ttl = Type.Integer({ minimum: TTL_MS_MIN, maximum: TTL_MS_MAX });
 
 /** An object that has these fields and no others. */
@@ -98,7 +98,7 @@ export function writeResponses(successes: Record<number, TSchema>, ...codes: Pro
   return { ...successes, ...problemResponses([...COMMON, ...own, ...codes]) };
 }
 
-export function problemResponses(codes: readonly ProblemCode[]): Record<string, unknown> {
+function problemResponses(codes: readonly ProblemCode[]): Record<string, unknown> {
   const byStatus = Map.groupBy(new Set(codes), (code) => PROBLEMS[code].status);
   return Object.fromEntries([...byStatus].map(([status, named]) => [status, problemResponse(status, named)]));
 }

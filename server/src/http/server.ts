@@ -27,7 +27,7 @@ import { reservationRoutes } from './routes/reservations.ts';
 import { stockRoutes } from './routes/stock.ts';
 import type { Service } from './service.ts';
 
-export const BODY_BYTES_MAX = 256 * 1024;
+const BODY_BYTES_MAX = 256 * 1024;
 /** An id has at most 64 characters; what is longer is answered with 400 by its schema, not with 404. */
 const PARAM_LENGTH_MAX = 2_048;
 /** For a whole request: a large import comes slowly. */

@@ -14,7 +14,7 @@ import type { Service } from '../service.ts';
 import { ReserveBody, reserveOperation } from './reservations.ts';
 
 const RESERVATIONS_MAX = 1_000;
-export const BATCH_BODY_BYTES_MAX = 8 * 1024 * 1024;
+const BATCH_BODY_BYTES_MAX = 8 * 1024 * 1024;
 
 const BatchBody = strict({
   reservations: Type.Array(strict({ ...ReserveBody.properties, transactionId: OperationId }), {

@@ -47,7 +47,7 @@ export const ReserveBody = strict({
 });
 export type ReserveBody = Static<typeof ReserveBody>;
 
-export const Reserved = Type.Object({
+const Reserved = Type.Object({
   reservationId: Id,
   expiresAt: Instant,
   items: Type.Array(Type.Object({ productId: Id, reserved: Sum, storeId: Type.Optional(Id) })),
