@@ -32,5 +32,5 @@ export function batchOf(
   }
   const last = entries.at(-1);
   const position = last === undefined ? after : { seq: last.seq, index: WHOLE_ENTRY };
-  return { events, position, atEnd: entries.length < ENTRIES_PER_BATCH };
+  return { events, position, atEnd: entries.length === 0 };
 }

@@ -65,7 +65,7 @@ export interface Ledger {
   /** Records the entries of several partitions in one durable transaction: all, or none. */
   record(records: readonly PartitionRecord[]): Promise<RecordResult>;
 
-  /** Entries after `afterSeq`, at most `limit`, in order. */
+  /** Entries after `afterSeq` in order, at most `limit`; fewer when they are large, none only when there is none. */
   entries(partition: number, afterSeq: number, limit: number): Promise<StoredEntry[]>;
   entry(partition: number, seq: number): Promise<Entry | null>;
   findOperations(hqId: string, operationIds: readonly string[]): Promise<FoundOperation[]>;

@@ -43,17 +43,25 @@ const PROVENANCE = {
   causationId: null,
 };
 
+export interface PipelineOptions {
+  /** An existing one; else one of its own, which goes with the pipeline. */
+  folder?: string;
+  synchronous?: 'FULL' | 'NORMAL' | 'OFF';
+}
+
 export class Pipeline {
   readonly #adapter: EngineAdapter;
-  readonly #folder = mkdtempSync(join(tmpdir(), 'holdfast-pipeline-'));
+  readonly #folder: string;
+  readonly #options: PipelineOptions;
   readonly failures: string[] = [];
   readonly duplicates: Entry[] = [];
-  nowMs: number;
+  nowMs = Date.UTC(2026, 0, 5, 9);
   #process: Process | null = null;
 
-  constructor(adapter: EngineAdapter, nowMs = Date.UTC(2026, 0, 5, 9)) {
+  constructor(adapter: EngineAdapter, options: PipelineOptions = {}) {
     this.#adapter = adapter;
-    this.nowMs = nowMs;
+    this.#options = options;
+    this.#folder = options.folder ?? mkdtempSync(join(tmpdir(), 'holdfast-pipeline-'));
   }
 
   get running(): Process {
@@ -76,7 +84,8 @@ export class Pipeline {
   async start(): Promise<void> {
     const now = () => this.nowMs;
     const engine = await this.#adapter.create(now);
-    const ledger = await SqliteLedger.open(join(this.#folder, 'ledger.db'));
+    const { synchronous = 'FULL' } = this.#options;
+    const ledger = await SqliteLedger.open(join(this.#folder, 'ledger.db'), { synchronous });
     const acknowledgements = new Acknowledgements();
     const reload = () => restore(engine, ledger, NO_IMAGE, now());
     const recorder = new Recorder({
@@ -116,7 +125,7 @@ export class Pipeline {
 
   async dispose(): Promise<void> {
     if (this.#process !== null) await this.stop();
-    rmSync(this.#folder, { recursive: true, force: true });
+    if (this.#options.folder === undefined) rmSync(this.#folder, { recursive: true, force: true });
   }
 
   request(ask: Ask): CommandRequest {
@@ -135,8 +144,12 @@ export class Pipeline {
 
   /** All that the ledger holds of an HQ's partition. */
   async entries(hqId: string): Promise<Entry[]> {
-    const stored = await this.ledger.entries(partitionOf(hqId), 0, 1_000_000);
-    return stored.map((row) => decodeEntry(row.body));
+    const all: Entry[] = [];
+    for (;;) {
+      const stored = await this.ledger.entries(partitionOf(hqId), all.at(-1)?.seq ?? 0, 10_000);
+      if (stored.length === 0) return all;
+      all.push(...stored.map((row) => decodeEntry(row.body)));
+    }
   }
 
   async findHold(hqId: string, reservationId: string): Promise<Hold | null> {

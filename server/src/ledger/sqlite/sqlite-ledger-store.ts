@@ -18,6 +18,9 @@ import {
 import { isDefinite } from './sqlite-errors.ts';
 import { YoungOperations } from './young-operations.ts';
 
+/** Text of entries that one read returns at most, and one entry more: an entry has 600 characters, or 60 000. */
+const READ_CHARACTERS_MAX = 4_000_000;
+
 export class SqliteLedgerStore {
   readonly #database: DatabaseSync;
   readonly #insert: StatementSync;
@@ -195,7 +198,15 @@ export class SqliteLedgerStore {
   }
 
   entries(partition: number, afterSeq: number, limit: number): StoredEntry[] {
-    return this.#entries.all(partition, afterSeq, limit) as unknown as StoredEntry[];
+    const entries: StoredEntry[] = [];
+    let characters = 0;
+    for (const row of this.#entries.iterate(partition, afterSeq, limit)) {
+      const entry = row as unknown as StoredEntry;
+      entries.push(entry);
+      characters += entry.body.length;
+      if (characters >= READ_CHARACTERS_MAX) break;
+    }
+    return entries;
   }
 
   /** Walks back from the newest entry: times never fall, so the first older one ends it. */
