@@ -24,6 +24,8 @@ export interface Application {
   catalog: Catalog;
   events: EventFeed;
   telemetry: Telemetry;
+  /** Whether commands are decided now; `readiness` says why not. Asked with every read of a level. */
+  isReady(): boolean;
   readiness(): Readiness;
   /** The key that signs and verifies tokens. */
   tokenKey: Uint8Array;

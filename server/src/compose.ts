@@ -250,6 +250,7 @@ class EmbeddedComposition {
       }),
       telemetry: this.#telemetry,
       tokenKey: loadTokenKey(this.#folder.path),
+      isReady: () => this.#status.reasons.length === 0,
       readiness: () => this.#readiness(projections),
       verify: (options) =>
         verify({ openProof: (knownHead) => this.#openProof(knownHead), engine: this.#engine }, options),

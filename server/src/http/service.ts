@@ -38,8 +38,7 @@ export class Service {
    */
   get filled(): ServedApplication {
     const application = this.running;
-    const { ready, reasons } = application.readiness();
-    if (!ready) throw new Problem('NOT_READY', `The service is not ready: ${reasons.join('; ')}.`);
-    return application;
+    if (application.isReady()) return application;
+    throw new Problem('NOT_READY', `The service is not ready: ${application.readiness().reasons.join('; ')}.`);
   }
 }
