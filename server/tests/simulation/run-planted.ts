@@ -34,13 +34,18 @@ export async function runPlanted(only?: string): Promise<number> {
   return missed === 0 ? 0 : 1;
 }
 
-/** The parts of a copy of the sources with this bug in them; `work` is done before the copy is removed. */
-export async function withBug<T>(name: string, work: (parts: Parts) => Promise<T>): Promise<T> {
+/** Does the work with the parts of a copy of the sources that has this bug in it. */
+export function withBug<T>(name: string, work: (parts: Parts) => Promise<T>): Promise<T> {
+  return withPlantedBug(name, async (sources) => work(await loadParts(sources)));
+}
+
+/** Likewise, with the folder of that copy, which is removed after it. */
+export async function withPlantedBug<T>(name: string, work: (sources: string) => Promise<T>): Promise<T> {
   const bug = plantedBugs.find((candidate) => candidate.name.includes(name));
   if (bug === undefined) throw new Error(`there is no planted bug "${name}"`);
   try {
     plant(bug, COPIES);
-    return await work(await loadParts(join(COPIES, 'src')));
+    return await work(join(COPIES, 'src'));
   } finally {
     rmSync(COPIES, { recursive: true, force: true });
   }
