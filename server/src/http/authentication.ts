@@ -1,4 +1,4 @@
-import type { FastifyReply, FastifyRequest, HookHandlerDoneFunction } from 'fastify';
+import type { FastifyReply, FastifyRequest, HookHandlerDoneFunction, onRequestHookHandler } from 'fastify';
 import type { Caller } from '../access/caller.ts';
 import type { TokenVerifier } from '../access/tokens.ts';
 import { sendProblem } from './errors.ts';
@@ -14,12 +14,8 @@ declare module 'fastify' {
 const BEARER = /^Bearer +([^\s]+) *$/i;
 
 /** Who asks, before the body is read. A token that was verified before costs one look into a map. */
-export function authentication(verifier: TokenVerifier) {
-  return (request: FastifyRequest, reply: FastifyReply, done: HookHandlerDoneFunction): void => {
-    if (request.routeOptions.config.open === true || request.is404) {
-      done();
-      return;
-    }
+export function authentication(verifier: TokenVerifier): onRequestHookHandler {
+  return (request, reply, done) => {
     const token = BEARER.exec(request.headers.authorization ?? '')?.[1];
     const verified = token === undefined ? null : verifier.verify(token);
     if (!(verified instanceof Promise)) {

@@ -26,6 +26,7 @@ export class AddressTable {
 
 export function notFound(addresses: AddressTable) {
   return (request: FastifyRequest, reply: FastifyReply): void => {
+    reply.header('x-request-id', request.id);
     const [path = ''] = request.url.split('?');
     const methods = addresses.methodsOf(path);
     if (methods.length === 0) {

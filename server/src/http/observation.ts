@@ -1,5 +1,5 @@
 /** What is kept of each request: figures for all, a line in the log for those that failed or were slow. */
-import type { FastifyReply, FastifyRequest, HookHandlerDoneFunction } from 'fastify';
+import type { FastifyRequest, onResponseHookHandler, RouteOptions } from 'fastify';
 import type { Logger } from 'pino';
 
 const SECONDS = [0.001, 0.0025, 0.005, 0.01, 0.025, 0.05, 0.1, 0.25, 0.5, 1, 2.5, 5, 10];
@@ -16,31 +16,26 @@ interface Series {
  * written in Prometheus' text format when asked.
  */
 export class RequestFigures {
-  readonly #series = new Map<string, Map<number, Series>>();
+  readonly #routes: { method: string; route: string; byStatus: Map<number, Series> }[] = [];
 
-  observe(method: string, route: string, status: number, seconds: number): void {
-    const key = `${method} ${route}`;
-    let byStatus = this.#series.get(key);
-    if (byStatus === undefined) {
-      byStatus = new Map();
-      this.#series.set(key, byStatus);
-    }
-    let series = byStatus.get(status);
-    if (series === undefined) {
-      series = { buckets: SECONDS.map(() => 0), count: 0, sum: 0 };
-      byStatus.set(status, series);
-    }
-    series.count += 1;
-    series.sum += seconds;
-    const bucket = SECONDS.findIndex((bound) => seconds <= bound);
-    if (bucket >= 0) series.buckets[bucket] = (series.buckets[bucket] ?? 0) + 1;
+  /** Where the durations of one route go. */
+  of(method: string, route: string): (status: number, seconds: number) => void {
+    const byStatus = new Map<number, Series>();
+    this.#routes.push({ method, route, byStatus });
+    return (status, seconds) => {
+      let series = byStatus.get(status);
+      if (series === undefined) {
+        series = { buckets: SECONDS.map(() => 0), count: 0, sum: 0 };
+        byStatus.set(status, series);
+      }
+      add(series, seconds);
+    };
   }
 
   text(): string {
     const name = 'holdfast_http_request_seconds';
     const lines = [`# HELP ${name} Time to answer a request, by route and status`, `# TYPE ${name} histogram`];
-    for (const [key, byStatus] of this.#series) {
-      const [method, route] = key.split(' ');
+    for (const { method, route, byStatus } of this.#routes) {
       for (const [status, series] of byStatus) {
         const labels = `method="${method}",route="${route}",status="${status}"`;
         let cumulative = 0;
@@ -56,6 +51,16 @@ export class RequestFigures {
   }
 }
 
+function add(series: Series, seconds: number): void {
+  series.count += 1;
+  series.sum += seconds;
+  for (let index = 0; index < SECONDS.length; index += 1) {
+    if (seconds > (SECONDS[index] as number)) continue;
+    series.buckets[index] = (series.buckets[index] as number) + 1;
+    return;
+  }
+}
+
 export interface Observers {
   figures: RequestFigures;
   log: Logger;
@@ -65,29 +70,29 @@ export interface Observers {
   denied: (status: number) => void;
 }
 
-export function observation({ figures, log, accessLog, denied }: Observers) {
-  return (request: FastifyRequest, reply: FastifyReply, done: HookHandlerDoneFunction): void => {
+/** What one route tells of its requests. Made once for each: to ask a request for its route costs as much as a header. */
+export function observation(observers: Observers, route: RouteOptions): onResponseHookHandler {
+  const { figures, log, accessLog, denied } = observers;
+  const observe = figures.of(String(route.method), route.url);
+  // Who asks for health knows the answer; while the service starts or stops that would fill the log.
+  const tellsFailures = route.config?.open !== true;
+  return (request, reply, done) => {
     const { statusCode } = reply;
     const durationMs = reply.elapsedTime;
-    figures.observe(request.method, request.routeOptions.url ?? 'none', statusCode, durationMs / 1_000);
+    observe(statusCode, durationMs / 1_000);
     const refused = statusCode === 401 || statusCode === 403;
     if (refused) denied(statusCode);
-    // Who asks for health knows the answer; while it starts or stops that would fill the log.
-    const failed = statusCode >= 500 && request.routeOptions.config.open !== true;
-    if (accessLog || refused || failed || durationMs > SLOW_MS) {
-      const line = {
-        requestId: request.id,
-        method: request.method,
-        url: request.url,
-        status: statusCode,
-        durationMs: Math.round(durationMs * 10) / 10,
-        address: request.ip,
-        ...(request.caller === null ? {} : { subject: request.caller.subject, role: request.caller.role }),
-      };
-      if (failed) log.warn(line, 'request failed');
-      else if (refused) log.warn(line, 'request denied');
-      else log.info(line, durationMs > SLOW_MS ? 'slow request' : 'request');
-    }
+    const failed = statusCode >= 500 && tellsFailures;
+    if (failed) log.warn(lineOf(request, statusCode, durationMs), 'request failed');
+    else if (refused) log.warn(lineOf(request, statusCode, durationMs), 'request denied');
+    else if (durationMs > SLOW_MS) log.info(lineOf(request, statusCode, durationMs), 'slow request');
+    else if (accessLog) log.info(lineOf(request, statusCode, durationMs), 'request');
     done();
   };
+}
+
+function lineOf(request: FastifyRequest, status: number, durationMs: number): object {
+  const { id, method, url, ip, caller } = request;
+  const who = caller === null ? {} : { subject: caller.subject, role: caller.role };
+  return { requestId: id, method, url, status, durationMs: Math.round(durationMs * 10) / 10, address: ip, ...who };
 }

@@ -6,6 +6,7 @@ import Fastify, {
   type FastifyInstance,
   type FastifyServerOptions,
   LogController,
+  type onRequestHookHandler,
 } from 'fastify';
 import type { Logger } from 'pino';
 import type { TokenVerifier } from '../access/tokens.ts';
@@ -15,7 +16,7 @@ import { AddressTable, notFound } from './methods.ts';
 import { observation, RequestFigures } from './observation.ts';
 import { RequestIds } from './request-ids.ts';
 import { auditRoutes } from './routes/audit.ts';
-import { registerDocumentation } from './routes/documentation.ts';
+import { openDocumentation, registerDocumentation } from './routes/documentation.ts';
 import { eventRoutes } from './routes/events.ts';
 import { exchangeRoutes } from './routes/exchange.ts';
 import { inventoryAdministrationRoutes } from './routes/inventory-administration.ts';
@@ -56,15 +57,15 @@ export async function buildHttpServer(options: HttpServerOptions): Promise<HttpS
   const figures = new RequestFigures();
   const addresses = new AddressTable();
   app.decorateRequest('caller', null);
-  app.addHook('onRoute', (route) => addresses.add(route));
-  app.addHook('onRequest', (request, reply, done) => {
-    reply.header('x-request-id', request.id);
-    if (service.draining) reply.header('connection', 'close');
-    done();
-  });
-  app.addHook('onRequest', authentication(verifier));
   const denied = (status: number) => service.application?.telemetry.deniedRequests.inc({ status });
-  app.addHook('onResponse', observation({ figures, log, accessLog, denied }));
+  const begin = beginning(service);
+  const authenticate = authentication(verifier);
+  app.addHook('onRoute', openDocumentation);
+  app.addHook('onRoute', (route) => {
+    addresses.add(route);
+    route.onRequest = route.config?.open === true ? [begin] : [begin, authenticate];
+    route.onResponse = observation({ figures, log, accessLog, denied }, route);
+  });
   app.setErrorHandler(handleError);
   app.setNotFoundHandler(notFound(addresses));
   readJsonAlone(app);
@@ -83,6 +84,15 @@ export async function buildHttpServer(options: HttpServerOptions): Promise<HttpS
   app.register(maintenanceRoutes(service));
   await app.ready();
   return app;
+}
+
+/** What every answer carries. */
+function beginning(service: Service): onRequestHookHandler {
+  return (request, reply, done) => {
+    reply.header('x-request-id', request.id);
+    if (service.draining) reply.header('connection', 'close');
+    done();
+  };
 }
 
 function serverOptions(
