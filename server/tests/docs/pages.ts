@@ -23,7 +23,7 @@ export const commandPages = COMMANDS.map((command) => `docs/reference/commands/$
 export const sessions: string[][] = [
   ['README.md'],
   ['README.ko.md'],
-  ['docs/start/first-session.md'],
+  ['docs/start/first-session.md', 'docs/operating/monitoring.md'],
   ...pagesIn('docs/guides').map((page) => [page]),
   ['docs/reference/README.md', ...commandPages],
 ];
