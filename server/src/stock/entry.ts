@@ -125,7 +125,7 @@ export function isOpen(hold: Hold): boolean {
 }
 
 /** The level after one line. */
-export function levelAfter(before: LevelRead, line: Line): LevelRead {
+function levelAfter(before: LevelRead, line: Line): LevelRead {
   return {
     ...before,
     onHand: before.onHand + line.onHandChange,

@@ -14,7 +14,7 @@ export function isSystemOperationId(operationId: string): boolean {
 }
 
 /** 32-bit FNV-1a over the UTF-8 bytes of an ASCII id. */
-export function fnv1a(text: string): number {
+function fnv1a(text: string): number {
   let hash = 0x811c9dc5;
   for (let index = 0; index < text.length; index += 1) {
     hash = Math.imul(hash ^ text.charCodeAt(index), 0x01000193);

@@ -38,8 +38,8 @@ export type UnavailableReason =
 export type Decision =
   /** The command made an entry; it is answered when that is recorded. */
   | { kind: 'decided'; entry: Entry; place: Place }
-  /** The operation id is remembered: the result is that of the entry at `place`, once recorded. */
-  | { kind: 'repeated'; place: Place; sameBody: boolean }
+  /** The operation id is remembered: the entry at `place`, once recorded, tells whose body it was, and the result. */
+  | { kind: 'repeated'; place: Place }
   /** Answered without an entry; the answer waits until `head`, on which it rests, is recorded. */
   | { kind: 'observed'; outcome: Outcome; hold: Hold | null; head: Place }
   /** Nothing was done: the ledger must be asked for the operation id first. */
@@ -89,7 +89,6 @@ export interface ImageOperation {
   at: number;
   hqId: string;
   operationId: string;
-  fingerprint: string;
 }
 
 /** A recorded head: where the ledger's chain of a partition stands. */

@@ -12,7 +12,7 @@ export type ThreadAnswer =
   | { id: number; error: { name: string; message: string; code: string | undefined } };
 
 /** An error that another thread threw, with the name and code that it had there. */
-export class ThreadError extends Error {
+class ThreadError extends Error {
   readonly code: string | undefined;
 
   constructor(error: { name: string; message: string; code: string | undefined }) {

@@ -49,7 +49,7 @@ export class SqliteLedgerStore {
     this.#lastSeq = database.prepare('select max(seq) as seq from entries where partition_id = ?');
     this.#timeOf = database.prepare('select at from entries where partition_id = ? and seq = ?');
     this.#operations = database.prepare(
-      `select seq, at, hq_id as hqId, operation_id as operationId, fingerprint from entries
+      `select seq, at, hq_id as hqId, operation_id as operationId from entries
        where partition_id = ? and seq > ? and operation_id is not null order by seq limit ?`,
     );
   }

@@ -3,7 +3,7 @@ import type { Hold, LevelRead, Read, SettingsRead, TotalsRead } from '../entry.t
 import { HQ_POOL } from '../limits.ts';
 import { type LevelKey, levelsToRead, productsToKnow, storesToKnow } from '../rules/read-plan.ts';
 
-export const NO_SETTINGS: Settings = { safetyStock: null, lowThreshold: null };
+const NO_SETTINGS: Settings = { safetyStock: null, lowThreshold: null };
 
 /** One product at one location. Null settings: the product's or the store's apply. */
 export class Level {

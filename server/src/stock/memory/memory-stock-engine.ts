@@ -71,11 +71,11 @@ export class MemoryStockEngine implements StockEngine {
     return this.#decideNow(state, request, holds, at);
   }
 
-  #findRepeated(state: PartitionState, { hqId, operationId, fingerprint }: CommandRequest): Decision | null {
+  #findRepeated(state: PartitionState, { hqId, operationId }: CommandRequest): Decision | null {
     if (operationId === null) return null;
     const known = state.operations.find(hqId, operationId);
     if (known === undefined) return null;
-    return { kind: 'repeated', place: known.place, sameBody: known.fingerprint === fingerprint };
+    return { kind: 'repeated', place: known.place };
   }
 
   #decideNow(state: PartitionState, request: CommandRequest, holds: Hold[], at: number): Decision {

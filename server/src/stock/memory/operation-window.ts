@@ -3,7 +3,6 @@ import type { Place } from '../stock-engine.ts';
 
 export interface RememberedOperation {
   place: Place;
-  fingerprint: string;
   at: number;
 }
 

@@ -62,10 +62,8 @@ export class PartitionState {
     this.seq = entry.seq;
     this.epoch = entry.epoch;
     this.at = entry.at;
-    if (entry.operationId !== null && entry.fingerprint !== null) {
-      const { operationId, fingerprint, at } = entry;
-      this.operations.add(entry.hqId, operationId, { place: this.head, fingerprint, at });
-    }
+    const { hqId, operationId, at } = entry;
+    if (operationId !== null) this.operations.add(hqId, operationId, { place: this.head, at });
   }
 
   #applyLine(hq: HqState, entry: Entry, line: Line): void {
@@ -173,8 +171,8 @@ export class PartitionState {
     this.operations = new OperationWindow(afterSeq, this.#bounds);
   }
 
-  loadOperation({ hqId, operationId, fingerprint, seq, at }: ImageOperation): void {
+  loadOperation({ hqId, operationId, seq, at }: ImageOperation): void {
     const place = { partition: this.partition, epoch: 0, seq, mark: `0-${seq}` };
-    this.operations.add(hqId, operationId, { place, fingerprint, at });
+    this.operations.add(hqId, operationId, { place, at });
   }
 }

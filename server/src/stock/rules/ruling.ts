@@ -24,14 +24,14 @@ export function levelAt(read: Read, index: number): LevelRead {
   return level;
 }
 
-export function totalsOf(read: Read, productId: string): TotalsRead {
+function totalsOf(read: Read, productId: string): TotalsRead {
   const totals = read.totals.find((candidate) => candidate.productId === productId);
   if (totals === undefined) throw new Error(`the read set has no totals of ${productId}`);
   return totals;
 }
 
 /** The line of an `insufficient` outcome for a level that cannot give what was asked. */
-export function insufficientLine(read: Read, level: LevelRead, requested: number, canGive: number): InsufficientLine {
+function insufficientLine(read: Read, level: LevelRead, requested: number, canGive: number): InsufficientLine {
   return {
     storeId: level.storeId,
     productId: level.productId,
