@@ -6,13 +6,18 @@ import { setTimeout as delay } from 'node:timers/promises';
 import { encodeHold } from '../stock/entry-codec.ts';
 import type { LevelView, StockEngine } from '../stock/stock-engine.ts';
 import type { Findings } from './findings.ts';
-import type { ClaimedHold, ClaimedLevel, LedgerProof, ProvenProduct } from './ledger-proof.ts';
+import type { ClaimedHold, ClaimedLevel, LedgerProof, ProvenProduct, Refuted } from './ledger-proof.ts';
 
 const LEVELS_AT_ONCE = 2_000;
 const HOLDS_AT_ONCE = 2_000;
-/** What the entries do not bear out may not be recorded or projected yet: it is looked at again. */
-const ROUNDS = 20;
-const ROUND_MS = 100;
+/** Within this time a decision is recorded. */
+const RECORDING_MS = 1_000;
+/** How often, and for how long at most, it is looked whether the proof has come that far. */
+const LOOK_EVERY_MS = 100;
+const PROJECTING_MS_MAX = 60_000;
+/** A claim may be overtaken, read anew, and then be ahead: each once, and once more. */
+const ATTEMPTS = 4;
+const QUIET_ATTEMPTS = 20;
 
 export class EngineProof {
   readonly #engine: StockEngine;
@@ -26,51 +31,26 @@ export class EngineProof {
   }
 
   async prove(): Promise<void> {
-    for (;;) {
-      const products = await this.#proof.nextProducts(LEVELS_AT_ONCE);
-      if (products.length === 0) break;
-      for (const product of products) await this.#proveProduct(product);
-    }
-    for (;;) {
-      const ids = await this.#proof.nextOpenHolds(HOLDS_AT_ONCE);
-      if (ids.length === 0) break;
-      await this.#proveHolds(ids);
-    }
+    await this.#proveLevels();
+    await this.#proveHolds();
     await this.#proveCounts();
   }
 
-  async #proveProduct(product: ProvenProduct): Promise<void> {
-    const { hqId, productId } = product;
-    const keys = product.levels.map(({ storeId }) => ({ storeId, productId }));
-    // Asked in one turn: a memory engine answers both from one moment.
-    const [levels, totals] = await Promise.all([this.#engine.levels(hqId, keys), this.#engine.totals(hqId, productId)]);
-    const sums = sumOf(levels);
-    if (totals === null || totals.onHand !== sums.onHand || totals.reserved !== sums.reserved) {
-      this.#findings.add(
-        `the engine's totals of ${hqId}/${productId} are ${JSON.stringify(totals)}; its levels sum up to ${JSON.stringify(sums)}`,
-      );
+  async #proveLevels(): Promise<void> {
+    let refuted: Refuted<ClaimedLevel>[] = [];
+    for (;;) {
+      const products = await this.#proof.nextProducts(LEVELS_AT_ONCE);
+      if (products.length === 0) break;
+      const claims: ClaimedLevel[] = [];
+      for (const product of products) claims.push(...(await this.#claimProduct(product)));
+      refuted.push(...(await this.#proof.refuteLevels(claims)));
     }
-    await this.#proveLevels(
-      product.levels.map(({ storeId, version }, index) => ({
-        hqId,
-        storeId,
-        productId,
-        view: levels[index] ?? null,
-        floor: version,
-      })),
-    );
-  }
-
-  async #proveLevels(claims: ClaimedLevel[]): Promise<void> {
-    let refuted = await this.#proof.refuteLevels(claims);
-    for (let round = 1; refuted.length > 0 && round < ROUNDS; round += 1) {
-      await delay(ROUND_MS);
-      const again: ClaimedLevel[] = [];
-      for (const { claim } of refuted) {
-        const [view] = await this.#engine.levels(claim.hqId, [claim]);
-        again.push({ ...claim, view: view ?? null });
-      }
-      refuted = await this.#proof.refuteLevels(again);
+    for (let attempt = 1; refuted.length > 0 && attempt < ATTEMPTS; attempt += 1) {
+      await this.#settle();
+      const claims: ClaimedLevel[] = [];
+      // What is ahead is kept: on a level that never rests, whatever is read anew is ahead again.
+      for (const { claim, ahead } of refuted) claims.push(ahead ? claim : await this.#claimLevel(claim));
+      refuted = await this.#proof.refuteLevels(claims);
     }
     for (const { claim, proven } of refuted) {
       const { hqId, storeId, productId, view } = claim;
@@ -80,11 +60,41 @@ export class EngineProof {
     }
   }
 
-  async #proveHolds(ids: readonly string[]): Promise<void> {
-    let refuted = await this.#proof.refuteHolds(await this.#claimHolds(ids));
-    for (let round = 1; refuted.length > 0 && round < ROUNDS; round += 1) {
-      await delay(ROUND_MS);
-      refuted = await this.#proof.refuteHolds(await this.#claimHolds(refuted.map(({ claim }) => claim.reservationId)));
+  async #claimProduct({ hqId, productId, levels }: ProvenProduct): Promise<ClaimedLevel[]> {
+    const keys = levels.map(({ storeId }) => ({ storeId, productId }));
+    // Asked in one turn: a memory engine answers both from one moment.
+    const [views, totals] = await Promise.all([this.#engine.levels(hqId, keys), this.#engine.totals(hqId, productId)]);
+    const sums = sumOf(views);
+    if (totals === null || totals.onHand !== sums.onHand || totals.reserved !== sums.reserved) {
+      this.#findings.add(
+        `the engine's totals of ${hqId}/${productId} are ${JSON.stringify(totals)}; its levels sum up to ${JSON.stringify(sums)}`,
+      );
+    }
+    return levels.map(({ storeId, version }, index) => ({
+      hqId,
+      storeId,
+      productId,
+      view: views[index] ?? null,
+      floor: version,
+    }));
+  }
+
+  async #claimLevel(claim: ClaimedLevel): Promise<ClaimedLevel> {
+    const [view] = await this.#engine.levels(claim.hqId, [claim]);
+    return { ...claim, view: view ?? null };
+  }
+
+  async #proveHolds(): Promise<void> {
+    let refuted: Refuted<ClaimedHold>[] = [];
+    for (;;) {
+      const ids = await this.#proof.nextOpenHolds(HOLDS_AT_ONCE);
+      if (ids.length === 0) break;
+      refuted.push(...(await this.#proof.refuteHolds(await this.#claimHolds(ids))));
+    }
+    for (let attempt = 1; refuted.length > 0 && attempt < ATTEMPTS; attempt += 1) {
+      const claims = await this.#claimHolds(refuted.map(({ claim }) => claim.reservationId));
+      await this.#settle();
+      refuted = await this.#proof.refuteHolds(claims);
     }
     for (const { claim, proven } of refuted) {
       this.#findings.add(
@@ -102,25 +112,40 @@ export class EngineProof {
     return claims;
   }
 
-  /** Levels and holds that no entry made: only while nothing moves can numbers be compared. */
+  /** Returns once everything that was decided when it was called is recorded, projected and proven. */
+  async #settle(): Promise<void> {
+    await delay(RECORDING_MS);
+    const recorded = new Map((await this.#proof.standing()).map((each) => [each.partition, each.recorded]));
+    for (let waitedMs = 0; waitedMs < PROJECTING_MS_MAX; waitedMs += LOOK_EVERY_MS) {
+      const standing = await this.#proof.standing();
+      if (standing.every(({ partition, proven }) => proven >= (recorded.get(partition) ?? 0))) return;
+      await delay(LOOK_EVERY_MS);
+    }
+  }
+
+  /** Levels and holds that no entry made: numbers can be compared only while nothing moves and all is proven. */
   async #proveCounts(): Promise<void> {
-    for (let round = 0; round < ROUNDS; round += 1) {
+    for (let attempt = 0; attempt < QUIET_ATTEMPTS; attempt += 1) {
       const before = await this.#engine.counts();
-      await this.#proof.refuteLevels([]);
+      const standing = await this.#proof.standing();
       const { levels, openReservations } = await this.#proof.report();
       const after = await this.#engine.counts();
-      if (before.levels === levels && before.openHolds === openReservations) return;
-      const still =
+      const quiet =
         before.unrecorded + after.unrecorded === 0 &&
+        standing.every(({ recorded, proven }) => proven >= recorded) &&
         before.levels === after.levels &&
         before.openHolds === after.openHolds &&
         before.rememberedOperations === after.rememberedOperations;
-      if (still && round === ROUNDS - 1) {
+      if (!quiet) {
+        await delay(LOOK_EVERY_MS);
+        continue;
+      }
+      if (after.levels !== levels || after.openHolds !== openReservations) {
         this.#findings.add(
           `the engine has ${after.levels} levels and ${after.openHolds} open reservations; the entries make ${levels} and ${openReservations}`,
         );
       }
-      await delay(ROUND_MS);
+      return;
     }
   }
 }

@@ -37,6 +37,19 @@ export interface ClaimedHold {
   text: string | null;
 }
 
+export interface Refuted<Claim> {
+  claim: Claim;
+  proven: string;
+  /** The claim is of a later state than is proven: entries to come may bear it out as it stands. */
+  ahead: boolean;
+}
+
+export interface Standing {
+  partition: number;
+  recorded: number;
+  proven: number;
+}
+
 /** Walks the ledger and the projections away from the event loop, and tells what an engine must hold. */
 export interface LedgerProof {
   /** A step of bounded length; to be called until it is finished. */
@@ -44,9 +57,11 @@ export interface LedgerProof {
   /** The next whole products, with about so many levels; empty: there are no more. */
   nextProducts(levelsMax: number): Promise<ProvenProduct[]>;
   nextOpenHolds(limit: number): Promise<string[]>;
-  /** Those claims that the entries, read up to now, do not bear out. */
-  refuteLevels(claims: readonly ClaimedLevel[]): Promise<{ claim: ClaimedLevel; proven: string }[]>;
-  refuteHolds(claims: readonly ClaimedHold[]): Promise<{ claim: ClaimedHold; proven: string }[]>;
+  /** Those claims that the entries, proven up to now, do not bear out. */
+  refuteLevels(claims: readonly ClaimedLevel[]): Promise<Refuted<ClaimedLevel>[]>;
+  refuteHolds(claims: readonly ClaimedHold[]): Promise<Refuted<ClaimedHold>[]>;
+  /** How far each partition is recorded, and how far it is proven now. */
+  standing(): Promise<Standing[]>;
   report(): Promise<VerifyReport>;
   close(): Promise<void>;
 }

@@ -21,6 +21,7 @@ serveThread({
   nextOpenHolds: (limit: number) => walk.nextOpenHolds(limit),
   refuteLevels: (claims: ClaimedLevel[]) => walk.refuteLevels(claims),
   refuteHolds: (claims: ClaimedHold[]) => walk.refuteHolds(claims),
+  standing: () => walk.standing(),
   report: () => walk.report(),
   close() {
     ledger.close();

@@ -3,11 +3,21 @@ import type { DatabaseSync, StatementSync } from 'node:sqlite';
 import type { VerifyReport } from '../../application.ts';
 import { genesisHash } from '../../ledger/chain.ts';
 import { SqliteLedgerStore } from '../../ledger/sqlite/sqlite-ledger-store.ts';
+import type { LevelRead } from '../../stock/entry.ts';
 import { encodeHold } from '../../stock/entry-codec.ts';
+import { partitionOf } from '../../stock/identifiers.ts';
 import { PARTITION_COUNT } from '../../stock/limits.ts';
 import { EntryProof, type LedgerRow, type WalkHead } from '../entry-proof.ts';
 import { Findings } from '../findings.ts';
-import type { ClaimedHold, ClaimedLevel, KnownHead, ProofProgress, ProvenProduct } from '../ledger-proof.ts';
+import type {
+  ClaimedHold,
+  ClaimedLevel,
+  KnownHead,
+  ProofProgress,
+  ProvenProduct,
+  Refuted,
+  Standing,
+} from '../ledger-proof.ts';
 import { type ReplayedHq, ReplayedState } from '../replayed-state.ts';
 import { TableProof } from './table-proof.ts';
 
@@ -203,21 +213,22 @@ export class LedgerWalk {
     return ids;
   }
 
-  refuteLevels(claims: readonly ClaimedLevel[]): { claim: ClaimedLevel; proven: string }[] {
+  refuteLevels(claims: readonly ClaimedLevel[]): Refuted<ClaimedLevel>[] {
     this.#catchUp();
     return claims.flatMap((claim) => {
-      const proven = this.#refuteLevel(claim);
-      return proven === null ? [] : [{ claim, proven }];
+      const level = (this.#state.hqs.get(claim.hqId) as ReplayedHq).levelRead(claim.storeId, claim.productId);
+      const proven = this.#refuteLevel(claim, level);
+      return proven === null ? [] : [{ claim, proven, ahead: (claim.view?.version ?? 0) > level.version }];
     });
   }
 
-  #refuteLevel({ hqId, storeId, productId, view, floor }: ClaimedLevel): string | null {
-    const hq = this.#state.hqs.get(hqId) as ReplayedHq;
-    const level = hq.levelRead(storeId, productId);
+  #refuteLevel({ hqId, storeId, productId, view, floor }: ClaimedLevel, level: LevelRead): string | null {
     if (view === null) return 'it is known';
     if (view.version < floor) return `it has reached version ${floor}`;
     if (view.version > level.version) return `it has not passed version ${level.version}`;
     if (view.version < level.version) {
+      // Only the projection tells an earlier version; where it stands still, there is nothing to hold it against.
+      if (this.#apart.has(partitionOf(hqId))) return null;
       const then = this.#tables.levelAtVersion(hqId, storeId, productId, view.version);
       const same = then?.onHand === view.onHand && then.reserved === view.reserved;
       return same ? null : `version ${view.version} of it is ${JSON.stringify(then)}`;
@@ -230,7 +241,7 @@ export class LedgerWalk {
     return same ? null : `it is ${JSON.stringify(level)}`;
   }
 
-  refuteHolds(claims: readonly ClaimedHold[]): { claim: ClaimedHold; proven: string }[] {
+  refuteHolds(claims: readonly ClaimedHold[]): Refuted<ClaimedHold>[] {
     this.#catchUp();
     return claims.flatMap((claim) => {
       const made = this.#state.openHolds.get(claim.reservationId);
@@ -238,16 +249,27 @@ export class LedgerWalk {
       if (open === claim.text) return [];
       const closed = claim.text === null || open !== null ? null : this.#tables.closedHold(claim.reservationId);
       if (closed !== null && closed === claim.text) return [];
-      return [{ claim, proven: open ?? closed ?? 'it is not open' }];
+      return [{ claim, proven: open ?? closed ?? 'it is not open', ahead: false }];
     });
+  }
+
+  standing(): Standing[] {
+    this.#catchUp();
+    return this.#store.heads().map(({ partition, seq }) => ({
+      partition,
+      recorded: seq,
+      proven: (this.#heads[partition] as WalkHead).seq,
+    }));
   }
 
   /** Proves what was recorded and projected since, so that an engine that goes on can be followed. */
   #catchUp(): void {
-    for (const cursor of this.#tables.cursors()) {
-      const head = this.#heads[cursor.partition] as WalkHead;
-      while (!this.#apart.has(cursor.partition) && head.seq < cursor.seq) {
-        const rows = this.#rows.all(head.partition, head.seq, cursor.seq, ENTRIES_PER_STEP) as unknown as LedgerRow[];
+    const projected = new Map(this.#tables.cursors().map(({ partition, seq }) => [partition, seq]));
+    for (const { partition, seq } of this.#store.heads()) {
+      const head = this.#heads[partition] as WalkHead;
+      const end = this.#apart.has(partition) ? seq : (projected.get(partition) ?? 0);
+      while (head.seq < end) {
+        const rows = this.#rows.all(partition, head.seq, end, ENTRIES_PER_STEP) as unknown as LedgerRow[];
         if (rows.length === 0) break;
         for (const row of rows) this.#proveRow(head, row);
       }

@@ -7,6 +7,8 @@ import type {
   LedgerProof,
   ProofProgress,
   ProvenProduct,
+  Refuted,
+  Standing,
 } from '../ledger-proof.ts';
 
 /** A proof of `ledger.db` and `projections.db`, in a thread of its own; both must be open, with a projector at work. */
@@ -29,12 +31,16 @@ export class SqliteLedgerProof implements LedgerProof {
     return this.#thread.call('nextOpenHolds', limit);
   }
 
-  refuteLevels(claims: readonly ClaimedLevel[]): Promise<{ claim: ClaimedLevel; proven: string }[]> {
+  refuteLevels(claims: readonly ClaimedLevel[]): Promise<Refuted<ClaimedLevel>[]> {
     return this.#thread.call('refuteLevels', claims);
   }
 
-  refuteHolds(claims: readonly ClaimedHold[]): Promise<{ claim: ClaimedHold; proven: string }[]> {
+  refuteHolds(claims: readonly ClaimedHold[]): Promise<Refuted<ClaimedHold>[]> {
     return this.#thread.call('refuteHolds', claims);
+  }
+
+  standing(): Promise<Standing[]> {
+    return this.#thread.call('standing');
   }
 
   report(): Promise<VerifyReport> {
