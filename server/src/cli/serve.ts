@@ -74,8 +74,8 @@ class ServerProcess {
 
   #stopOnSignals(): void {
     for (const signal of ['SIGTERM', 'SIGINT', 'SIGHUP'] as const) process.on(signal, () => this.#stop(signal));
-    // A launcher that died takes its server along.
-    if (process.channel) process.on('disconnect', () => this.#stop('SIGTERM'));
+    // A launcher that died takes its server along; that is no second signal.
+    if (process.channel) process.on('disconnect', () => this.#stopping ?? this.#stop('SIGTERM'));
   }
 
   /** The first signal drains; a second one ends at once, and what was decided is recorded at the next start. */

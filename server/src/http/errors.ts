@@ -33,7 +33,8 @@ export function handleError(error: FastifyError, request: FastifyRequest, reply:
     return;
   }
   const problem = problemOf(error);
-  if (problem.code === 'INTERNAL_ERROR') {
+  // A caller that hung up in the middle of a file is no failure of ours.
+  if (problem.code === 'INTERNAL_ERROR' && !request.raw.socket.destroyed) {
     request.log.error(
       { err: error, requestId: request.id, method: request.method, url: request.url },
       'request failed',
