@@ -81,6 +81,8 @@ export interface ImageLevel {
   safetyStock: number | null;
   lowThreshold: number | null;
   lastCount: CountMark | null;
+  /** Time of the last change. */
+  updatedAt: number;
 }
 
 export interface ImageOperation {

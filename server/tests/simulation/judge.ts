@@ -49,6 +49,14 @@ export class Judge {
     return this.#byOperation.get(`${hqId} ${operationId}`);
   }
 
+  /** Time of the last line of a product. */
+  lastChangeOf(hqId: string, productId: string): number {
+    const changed = this.entries.findLast(
+      (entry) => entry.hqId === hqId && changesOf(entry).some(({ after }) => after.productId === productId),
+    );
+    return changed?.at ?? 0;
+  }
+
   /** A transaction is on disk. */
   committed(records: readonly PartitionRecord[], heads: readonly RecordedHead[]): void {
     for (const [index, { head, entries }] of records.entries()) {

@@ -100,6 +100,12 @@ export const plantedBugs: PlantedBug[] = [
     'this.#levels()]',
   ),
   bug(
+    'a restart forgets when stock last changed',
+    'stock/memory/partition-state.ts',
+    'product.updatedAt = Math.max(product.updatedAt, row.updatedAt);',
+    '',
+  ),
+  bug(
     'what was decided twice is not undone after a crash',
     'ledger/sqlite/sqlite-ledger-store.ts',
     'where duplicate_of is not null order by',

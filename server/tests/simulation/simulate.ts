@@ -201,6 +201,12 @@ class Run {
     const server = this.#server as SimulatedProcess;
     for (const problem of differences(server.engine, judge.model, over)) judge.blame('engine at rest', problem);
     for (const [hqId, hq] of judge.model.hqs) {
+      for (const productId of PRODUCT_IDS) {
+        const shown = server.engine.totals(hqId, productId)?.updatedAt ?? 0;
+        const changed = judge.lastChangeOf(hqId, productId);
+        if (shown !== changed)
+          judge.blame('engine at rest', `${hqId} ${productId} changed at ${changed}, says ${shown}`);
+      }
       for (const level of hq.levels.values())
         if (level.reserved !== 0)
           judge.blame('engine at rest', `${hqId} ${level.storeId}/${level.productId} keeps ${level.reserved} reserved`);

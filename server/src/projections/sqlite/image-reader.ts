@@ -107,7 +107,7 @@ export class ImageReader {
   *#levels(): Generator<ChunkOf<'levels'>> {
     const pages = this.#pages<LevelColumns>(
       `select l.level_id, k.hq_no, k.store_id, k.product_id, l.on_hand, l.reserved, l.version, l.safety_stock,
-         l.low_threshold, l.counted_at, l.count_seq
+         l.low_threshold, l.counted_at, l.count_seq, l.updated_at
        from levels l cross join level_keys k on k.level_id = l.level_id
        where l.level_id > ? order by l.level_id limit ?`,
     );
@@ -115,7 +115,8 @@ export class ImageReader {
   }
 
   #level(row: LevelColumns): ImageLevel | null {
-    const [, hqNo, storeId, productId, onHand, reserved, version, safetyStock, lowThreshold, countedAt, countSeq] = row;
+    const [, hqNo, storeId, productId, onHand, reserved, version, safetyStock, lowThreshold, ...times] = row;
+    const [countedAt, countSeq, updatedAt] = times;
     const hqId = this.#hqs.get(hqNo);
     if (hqId === undefined) return null;
     return {
@@ -128,6 +129,7 @@ export class ImageReader {
       safetyStock,
       lowThreshold,
       lastCount: countedAt === null || countSeq === null ? null : { countedAt, seq: countSeq },
+      updatedAt,
     };
   }
 
@@ -237,6 +239,7 @@ type LevelColumns = [
   lowThreshold: number | null,
   countedAt: number | null,
   countSeq: number | null,
+  updatedAt: number,
 ];
 
 type HoldColumns = [number: number, hqNo: number, hold: string];

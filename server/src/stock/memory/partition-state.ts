@@ -164,6 +164,7 @@ export class PartitionState {
     level.lastCount = row.lastCount;
     product.onHand += row.onHand;
     product.reserved += row.reserved;
+    product.updatedAt = Math.max(product.updatedAt, row.updatedAt);
     product.safetyStock += row.safetyStock ?? product.settings.safetyStock ?? 0;
   }
 
