@@ -17,7 +17,9 @@ export function buildProgram(environment: Environment): Command {
   const program = new Command('holdfast')
     .description('Stock reservation for shops and their headquarters')
     .version('0.1.0')
-    .showHelpAfterError('(holdfast --help tells more)');
+    .showHelpAfterError('(holdfast --help tells more)')
+    // Taken over by the commands that are added after it: wrong use is thrown, so that it has one exit code.
+    .exitOverride();
   addServe(program, environment);
   addToken(program, environment);
   addImport(program, environment);

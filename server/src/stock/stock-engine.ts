@@ -126,6 +126,8 @@ export interface StockEngine {
   totals(hqId: string, productId: string): MaybePromise<(TotalsRead & { updatedAt: number }) | null>;
   /** The hold and the head on which that answer rests; null: not remembered. */
   hold(reservationId: string): MaybePromise<{ hqId: string; hold: Hold; head: Place } | null>;
+  /** The last entry that was decided for an HQ's partition. */
+  head(hqId: string): MaybePromise<Place>;
   counts(): MaybePromise<EngineCounts>;
 
   /** Decided, unrecorded entries: all that wait, up to `limit`, else a promise of the first; none once closed. */

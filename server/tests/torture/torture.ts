@@ -40,7 +40,8 @@ export async function torture(options: TortureOptions): Promise<TortureReport> {
     await sellAndKill(server, till, options);
     options.onProgress(`${till.acknowledged.length} answers are asked for again`);
     await checkAnswers(till, findings);
-    await checkSums(till, findings);
+    // A reservation that was lost cannot be asked for what it holds.
+    if (findings.length === 0) await checkSums(till, findings);
     await server.stop();
     findings.push(...verify(server));
     const { acknowledged, repeats, reservations } = till;

@@ -125,7 +125,10 @@ async function againstThen(
   items: readonly CountItem[],
   countedAt: number,
 ): Promise<CountItem[]> {
-  const then = await service.running.history.onHandAt(hqId, items, countedAt);
+  const { engine, executor, history } = service.running;
+  // A sale that was decided before the count may not be recorded yet, and history shows only what is.
+  await executor.settled(await engine.head(hqId));
+  const then = await history.onHandAt(hqId, items, countedAt);
   const byProduct = new Map(then.map((level) => [level.productId, level]));
   return items.map((item) => {
     const level = byProduct.get(item.productId);

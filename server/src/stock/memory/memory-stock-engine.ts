@@ -214,6 +214,10 @@ export class MemoryStockEngine implements StockEngine {
     return record === undefined ? null : { ...record, head: state.head };
   }
 
+  head(hqId: string): Place {
+    return this.#of(hqId).head;
+  }
+
   counts(): EngineCounts {
     const counts = { levels: 0, openHolds: 0, rememberedOperations: 0, unrecorded: this.#journal.size };
     for (const state of this.#partitions) {
