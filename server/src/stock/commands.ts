@@ -10,7 +10,10 @@ export interface Item {
   price?: number;
 }
 
-/** Goods arrive: in the HQ pool, or at the location that an item names. */
+/**
+ * Goods arrive: in the HQ pool, or at the location that an item names. A quantity of 0, which only an import of opening
+ * stock sends, makes the level exist.
+ */
 export interface Receive {
   type: 'receive';
   items: Item[];

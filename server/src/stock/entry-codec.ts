@@ -2,7 +2,7 @@
  * The text of an entry: what is hashed, stored and read back. JSON with full words at the top and tuples where
  * bytes matter (levels, totals, lines, items, holds: a basket of 500 lines is one row of about 40 KB). The table
  * of the tuples is in `docs/reference/entries.md`. Written by hand because ids need no escaping:
- * 2.1 µs against 4.4 µs of `JSON.stringify` for a reserve of one line.
+ * 2.1 µs for a reserve of one line, 2.6 µs and a longer text with `JSON.stringify`.
  */
 import type { Command, Item } from './commands.ts';
 import {
