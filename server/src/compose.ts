@@ -78,7 +78,9 @@ class EmbeddedComposition {
   }
 
   async open(): Promise<RunningApplication> {
-    const ledger = await SqliteLedger.open(this.#folder.ledgerFile);
+    const ledger = await SqliteLedger.open(this.#folder.ledgerFile, {}, (error) =>
+      this.#config.log.error({ err: error }, 'the upkeep of the ledger failed; it is tried again'),
+    );
     this.#opened.push(() => ledger.close());
     const projections = await this.#openProjections(ledger);
     const executor = new CommandExecutor({

@@ -134,9 +134,15 @@ export class OperationIndex {
     keys.sort((one, other) => one.hash - other.hash);
     const insert = this.#database.prepare('insert or ignore into operations.operations values (?, ?, ?)');
     this.#database.exec('begin');
-    for (const { hash, seq } of keys) insert.run(hash, partition, seq);
-    this.#database.prepare('update operations.indexed set seq = ? where partition_id = ?').run(through, partition);
-    this.#database.exec('commit');
+    try {
+      for (const { hash, seq } of keys) insert.run(hash, partition, seq);
+      this.#database.prepare('update operations.indexed set seq = ? where partition_id = ?').run(through, partition);
+      this.#database.exec('commit');
+    } catch (error) {
+      // Left open, it would make every later fold fail, also once the disk has room again.
+      if (this.#database.isTransaction) this.#database.exec('rollback');
+      throw error;
+    }
     return rows.length;
   }
 }

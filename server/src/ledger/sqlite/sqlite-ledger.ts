@@ -37,28 +37,37 @@ export class SqliteLedger implements Ledger {
   readonly #timer: NodeJS.Timeout;
   #maintaining: Promise<void> | null = null;
 
-  private constructor(writer: ThreadClient, file: string) {
+  private constructor(writer: ThreadClient, file: string, onTrouble: (error: Error) => void) {
     this.#writer = writer;
     this.#reader = new ThreadClient(new URL('./ledger-reader-thread.ts', import.meta.url), { file });
     this.#maintainer = new ThreadClient(new URL('./ledger-maintenance-thread.ts', import.meta.url), { file });
     this.#timer = setInterval(() => {
-      this.#maintaining ??= this.#maintain().finally(() => {
-        this.#maintaining = null;
-      });
+      this.#maintaining ??= this.#maintain()
+        .catch(onTrouble)
+        .finally(() => {
+          this.#maintaining = null;
+        });
     }, MAINTAIN_EVERY_MS);
     this.#timer.unref();
   }
 
   /** What fails is tried again: pages are safe in the log, operation ids in the entries. */
   async #maintain(): Promise<void> {
-    const pages = await this.#maintainer.call<number>('checkpoint').catch(() => 0);
-    if (pages > LOG_PAGES_MAX) await this.#writer.call('checkpoint').catch(() => undefined);
-    const young = await this.#writer.call<number>('youngOperations').catch(() => 0);
-    if (young > YOUNG_OPERATIONS_MAX) await this.#maintainer.call('foldOperations').catch(() => undefined);
+    const pages = await this.#maintainer.call<number>('checkpoint');
+    if (pages > LOG_PAGES_MAX) await this.#writer.call('checkpoint');
+    const young = await this.#writer.call<number>('youngOperations');
+    if (young > YOUNG_OPERATIONS_MAX) await this.#maintainer.call('foldOperations');
   }
 
-  /** @throws LedgerUnusable with what is wrong and what to do about it. */
-  static async open(file: string, options: DatabaseOptions = {}): Promise<SqliteLedger> {
+  /**
+   * `onTrouble` hears of upkeep that failed (checkpoints, the index of operation ids); it is tried again.
+   * @throws LedgerUnusable with what is wrong and what to do about it.
+   */
+  static async open(
+    file: string,
+    options: DatabaseOptions = {},
+    onTrouble: (error: Error) => void = () => undefined,
+  ): Promise<SqliteLedger> {
     const writer = new ThreadClient(new URL('./ledger-thread.ts', import.meta.url), { file, options });
     try {
       await writer.call('open');
@@ -67,7 +76,7 @@ export class SqliteLedger implements Ledger {
       const { name, code, message } = error as { name: string; code?: string; message: string };
       throw name === 'LedgerUnusable' ? new LedgerUnusable(code ?? 'LEDGER_UNUSABLE', message) : error;
     }
-    return new SqliteLedger(writer, file);
+    return new SqliteLedger(writer, file, onTrouble);
   }
 
   get threads(): LedgerThreads {
