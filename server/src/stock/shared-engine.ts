@@ -1,0 +1,35 @@
+/** What an engine offers that several processes decide in at once, apart from those that record its journal. */
+import type { SharedHead } from '../ledger/shared-ledger.ts';
+import type { Entry } from './entry.ts';
+import type { ImageChunk, JournalBatch } from './stock-engine.ts';
+
+export type JournalReading =
+  /** Entries that follow the head, in order. */
+  | { kind: 'entries'; batch: JournalBatch }
+  /** The engine does not continue the head: it is behind it, has no head at all, or is of another lineage. */
+  | { kind: 'lost'; partition: number; reason: string };
+
+/** The journal of decided entries as a recorder reads it, partition by partition. */
+export interface StockJournal {
+  /**
+   * What follows each of these heads, at most `limit` entries in all; resolves at once when there is something, else
+   * after at most `waitMs`, possibly with nothing. The entry of the head itself is read and compared every time.
+   */
+  read(heads: readonly SharedHead[], limit: number, waitMs: number): Promise<JournalReading[]>;
+  /** What is recorded leaves the journal (the entry of the head itself stays), and the engine knows its recorded head. */
+  recorded(heads: readonly SharedHead[]): Promise<void>;
+}
+
+/** A partition's engine under a new epoch, which nobody sees until it is opened. */
+export interface EngineFilling {
+  load(chunk: ImageChunk): Promise<void>;
+  /** Applies a recorded entry that is newer than the image. */
+  replay(entry: Entry): Promise<void>;
+  /** One write of each head, the last thing to be done. */
+  open(): Promise<void>;
+}
+
+export interface RefillableEngine {
+  /** Begins to fill these partitions anew; `heads` are of the epoch that the ledger has just opened. */
+  refill(heads: readonly SharedHead[]): Promise<EngineFilling>;
+}
