@@ -1,12 +1,7 @@
 /** What a ledger offers that several processes record into and read from at once. */
+import type { SharedHead } from '../stock/shared-engine.ts';
 import type { RecordedHead } from '../stock/stock-engine.ts';
 import type { EntryRow, Ledger, RecordResult } from './ledger.ts';
-
-/** A recorded head that also knows its entry's name in the engine's journal. */
-export interface SharedHead extends RecordedHead {
-  /** `Place.mark` of the last entry; in an epoch without entries the epoch's own start (`startMark`). */
-  mark: string;
-}
 
 export interface SharedRow extends EntryRow {
   mark: string;

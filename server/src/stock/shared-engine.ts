@@ -1,7 +1,12 @@
 /** What an engine offers that several processes decide in at once, apart from those that record its journal. */
-import type { SharedHead } from '../ledger/shared-ledger.ts';
 import type { Entry } from './entry.ts';
-import type { ImageChunk, JournalBatch } from './stock-engine.ts';
+import type { ImageChunk, JournalBatch, RecordedHead } from './stock-engine.ts';
+
+/** A recorded head that also knows its entry's name in the engine's journal. */
+export interface SharedHead extends RecordedHead {
+  /** `Place.mark` of the last entry; in an epoch without entries the epoch's own start (`startMark`). */
+  mark: string;
+}
 
 export type JournalReading =
   /** Entries that follow the head, in order. */
