@@ -95,6 +95,7 @@ class EmbeddedComposition {
         this.#telemetry.decisionSeconds.observe(decisionMs / 1_000);
         this.#telemetry.answerSeconds.observe(answerMs / 1_000);
       },
+      onReadFailed: (error) => this.#config.log.error({ err: error }, 'a caller was refused: a read failed'),
     });
     const relay = this.#relay(ledger);
     const heads = await this.#restore(ledger, projections);

@@ -70,6 +70,7 @@ const UNAVAILABLE: Record<Extract<Execution, { status: 'unavailable' }>['reason'
   overloaded: ['OVERLOADED', 'Nothing was done: more commands wait to be recorded than are let in.'],
   'window-full': ['OVERLOADED', 'Nothing was done: more operation ids are remembered than there is room for.'],
   'not-open': ['NOT_READY', 'Nothing was done: the stock is being loaded.'],
+  'look-up-failed': ['NOT_READY', 'Nothing was done: what was recorded before could not be read.'],
   discarded: ['NOT_RECORDED', 'Nothing was done: the ledger could not record the command.'],
 };
 

@@ -1,4 +1,5 @@
-import type { Ledger } from '../ledger/ledger.ts';
+import type { FoundOperation, Ledger } from '../ledger/ledger.ts';
+import { HistoryBehind } from '../projections/history-reads.ts';
 import type { Entry, Hold } from '../stock/entry.ts';
 import { partitionOf } from '../stock/identifiers.ts';
 import type { Outcome } from '../stock/outcome.ts';
@@ -14,7 +15,7 @@ export type Execution =
   /** The operation id belongs to another command. */
   | { status: 'mismatch' }
   /** Nothing was done; worth trying again. */
-  | { status: 'unavailable'; reason: UnavailableReason | 'discarded' }
+  | { status: 'unavailable'; reason: UnavailableReason | 'discarded' | 'look-up-failed' }
   /** Decided, but it cannot be told whether it is recorded. */
   | { status: 'unknown' };
 
@@ -28,6 +29,8 @@ export interface ExecutorParts {
   findProjectedHold: FindProjectedHold;
   /** Hears how long the decision and the whole answer took, in milliseconds. */
   onAnswered?: (decisionMs: number, answerMs: number) => void;
+  /** Hears of a failed read of the ledger or of the history, for which a caller was refused. */
+  onReadFailed?: (error: Error) => void;
 }
 
 /** Look-ups that one command may need: its operation id and its hold, each once more if the window moved on. */
@@ -49,12 +52,10 @@ export class CommandExecutor {
       const decided = this.#parts.engine.decide(current);
       const decision = decided instanceof Promise ? await decided : decided;
       const decisionMs = performance.now() - decisionStartedAt;
-      if (decision.kind === 'look-up-operation') {
-        const found = await this.#lookUpOperation(current);
+      if (decision.kind === 'look-up-operation' || decision.kind === 'look-up-hold') {
+        const found = await this.#lookUp(current, decision.kind);
         if ('status' in found) return found;
         current = found;
-      } else if (decision.kind === 'look-up-hold') {
-        current = { ...current, projectedHold: await this.#lookUpHold(current) };
       } else {
         const execution = await this.#answer(current, decision);
         this.#parts.onAnswered?.(decisionMs, performance.now() - startedAt);
@@ -100,9 +101,18 @@ export class CommandExecutor {
     return this.#parts.acknowledgements.wait(place);
   }
 
-  /** The first result under this operation id, read from the ledger; a duplicate leads to its first. */
+  /**
+   * The first result under this operation id, read from the ledger; a duplicate leads to its first. When it cannot be
+   * read, nobody may be told that nothing was done.
+   */
   async #replay(request: CommandRequest, partition: number, seq: number): Promise<Execution> {
-    const entry = await this.#parts.ledger.entry(partition, seq);
+    let entry: Entry | null;
+    try {
+      entry = await this.#parts.ledger.entry(partition, seq);
+    } catch (error) {
+      this.#parts.onReadFailed?.(error as Error);
+      return { status: 'unknown' };
+    }
     if (entry === null)
       throw new Error(`entry ${seq} of partition ${partition} is recorded, but the ledger does not show it`);
     if (entry.duplicateOf !== null) return this.#replay(request, partition, entry.duplicateOf);
@@ -111,11 +121,20 @@ export class CommandExecutor {
       : { status: 'mismatch' };
   }
 
-  async #lookUpOperation(request: CommandRequest): Promise<Execution | CommandRequest> {
-    const partition = partitionOf(request.hqId);
-    const lookedUpAt = this.#parts.acknowledgements.recordedSeq(partition);
-    const [found] = await this.#parts.ledger.findOperations(request.hqId, [request.operationId as string]);
-    return found === undefined ? { ...request, lookedUpAt } : this.#replay(request, found.partition, found.seq);
+  /** What the engine must know before it decides: the request with it, or the answer that was found instead. */
+  async #lookUp(request: CommandRequest, kind: `look-up-${'operation' | 'hold'}`): Promise<Execution | CommandRequest> {
+    let found: FoundOperation | undefined;
+    try {
+      if (kind === 'look-up-hold') return { ...request, projectedHold: await this.#lookUpHold(request) };
+      const lookedUpAt = this.#parts.acknowledgements.recordedSeq(partitionOf(request.hqId));
+      [found] = await this.#parts.ledger.findOperations(request.hqId, [request.operationId as string]);
+      if (found === undefined) return { ...request, lookedUpAt };
+    } catch (error) {
+      if (error instanceof HistoryBehind) throw error;
+      this.#parts.onReadFailed?.(error as Error);
+      return { status: 'unavailable', reason: 'look-up-failed' };
+    }
+    return this.#replay(request, found.partition, found.seq);
   }
 
   #lookUpHold({ hqId, command }: CommandRequest): Promise<Hold | null> {
