@@ -12,7 +12,12 @@ export type JournalReading =
   /** Entries that follow the head, in order. */
   | { kind: 'entries'; batch: JournalBatch }
   /** The engine does not continue the head: it is behind it, has no head at all, or is of another lineage. */
-  | { kind: 'lost'; partition: number; reason: string };
+  | { kind: 'lost'; partition: number; reason: string }
+  /**
+   * The engine knows more as recorded than this head: its epoch is a later one, or `recorded` was told a later `seq`.
+   * Compared before all else: whoever asks is no longer the recorder, or the ledger went back.
+   */
+  | { kind: 'ahead'; partition: number; epoch: number; seq: number };
 
 /** The journal of decided entries as a recorder reads it, partition by partition. */
 export interface StockJournal {
