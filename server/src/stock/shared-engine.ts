@@ -1,4 +1,5 @@
 /** What an engine offers that several processes decide in at once, apart from those that record its journal. */
+import { hash } from 'node:crypto';
 import type { Entry } from './entry.ts';
 import type { ImageChunk, JournalBatch, RecordedHead } from './stock-engine.ts';
 
@@ -6,6 +7,11 @@ import type { ImageChunk, JournalBatch, RecordedHead } from './stock-engine.ts';
 export interface SharedHead extends RecordedHead {
   /** `Place.mark` of the last entry; in an epoch without entries the epoch's own start (`startMark`). */
   mark: string;
+}
+
+/** What the first journal entry of an epoch follows: it differs between epochs, and between ledgers. */
+export function startMark(epoch: number, ledgerHash: string): string {
+  return hash('sha1', `epoch\n${epoch}\n${ledgerHash}`, 'hex');
 }
 
 export type JournalReading =
