@@ -5,7 +5,7 @@ import { PARTITION_COUNT } from '../stock/limits.ts';
 import type { HistoryReads } from './history-reads.ts';
 import { isProjectionName, PROJECTION_NAMES } from './projection.ts';
 import type { PartitionStop, ProjectionStore, ProjectorReport, RebuildProgress } from './projection-store.ts';
-import { type Operations, WatermarkedHistory } from './watermarked-history.ts';
+import { type Operations, type RecordedSeq, WatermarkedHistory } from './watermarked-history.ts';
 
 const PROGRESS_EVERY_MS = 100;
 
@@ -18,7 +18,9 @@ export interface ProjectionsParts {
   store: ProjectionStore;
   ledger: Operations;
   /** Where the ledger stands, as callers were told. */
-  recordedSeq: (partition: number) => number;
+  recordedSeq: RecordedSeq;
+  /** Where it was last seen to stand, for the figure of the lag alone. */
+  lastRecordedSeq: (partition: number) => number;
   log: ProjectionLog;
 }
 
@@ -75,7 +77,7 @@ export class Projections {
   lag(): number {
     let lag = 0;
     for (let partition = 0; partition < PARTITION_COUNT; partition += 1) {
-      lag += Math.max(0, this.#parts.recordedSeq(partition) - this.store.projectedSeq(partition));
+      lag += Math.max(0, this.#parts.lastRecordedSeq(partition) - this.store.projectedSeq(partition));
     }
     return lag;
   }

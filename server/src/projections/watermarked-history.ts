@@ -1,6 +1,7 @@
 import type { Ledger } from '../ledger/ledger.ts';
 import type { Hold } from '../stock/entry.ts';
 import { partitionOf, partitionOfReservation } from '../stock/identifiers.ts';
+import type { MaybePromise } from '../stock/stock-engine.ts';
 import {
   type AuditQuery,
   type AuditRow,
@@ -19,6 +20,9 @@ import type { Keyed, LevelPageKey, MovementKey, ProjectionStore } from './projec
 /** Where an operation id is looked up. */
 export type Operations = Pick<Ledger, 'findOperations'>;
 
+/** Where the ledger stands: known to the one process that records, asked of the primary where others record. */
+export type RecordedSeq = (partition: number) => MaybePromise<number>;
+
 /** How long a read waits for what was recorded before it was asked. */
 const WAIT_MS = 5_000;
 
@@ -29,9 +33,9 @@ const WAIT_MS = 5_000;
 export class WatermarkedHistory implements HistoryReads {
   readonly #store: ProjectionStore;
   readonly #operations: Operations;
-  readonly #recordedSeq: (partition: number) => number;
+  readonly #recordedSeq: RecordedSeq;
 
-  constructor(store: ProjectionStore, operations: Operations, recordedSeq: (partition: number) => number) {
+  constructor(store: ProjectionStore, operations: Operations, recordedSeq: RecordedSeq) {
     this.#store = store;
     this.#operations = operations;
     this.#recordedSeq = recordedSeq;
@@ -90,7 +94,8 @@ export class WatermarkedHistory implements HistoryReads {
   }
 
   async #reach(partition: number): Promise<void> {
-    const seq = this.#recordedSeq(partition);
+    const recorded = this.#recordedSeq(partition);
+    const seq = typeof recorded === 'number' ? recorded : await recorded;
     if (this.#store.projectedSeq(partition) >= seq) return;
     if (!(await this.#store.waitFor(partition, seq, WAIT_MS))) throw new HistoryBehind();
   }

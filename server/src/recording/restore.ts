@@ -1,6 +1,7 @@
 import type { Ledger } from '../ledger/ledger.ts';
 import { decodeEntry } from '../stock/entry-codec.ts';
 import { WINDOW_COUNT_MAX, WINDOW_MS } from '../stock/operation-memory.ts';
+import type { EngineFilling, SharedHead } from '../stock/shared-engine.ts';
 import type { ImageChunk, ImageCursor, RecordedHead, StockEngine } from '../stock/stock-engine.ts';
 
 const ENTRIES_PER_READ = 2_000;
@@ -8,8 +9,12 @@ const OPERATIONS_PER_READ = 10_000;
 
 /** Reads the projections in one snapshot: the cursors first, then what an engine is filled with. */
 export interface ImageSource {
-  image(closedSinceMs: number): AsyncIterable<ImageChunk>;
+  /** `partitions`: these alone; all of them if left out. */
+  image(closedSinceMs: number, partitions?: readonly number[]): AsyncIterable<ImageChunk>;
 }
+
+/** Whatever is being filled: an emptied engine, or some partitions of a shared one. */
+type Filled = Pick<StockEngine, 'load' | 'replay'>;
 
 /** The ledger is behind what was projected from it: it was restored from an older state. */
 export class LedgerWentBack extends Error {
@@ -35,16 +40,43 @@ export async function restore(
 ): Promise<RecordedHead[]> {
   engine.halt();
   const heads = await ledger.openEpoch(await ledger.heads());
+  await fill(engine, { ledger, image: source.image(nowMs - WINDOW_MS), heads, nowMs });
+  await engine.open(heads);
+  return heads;
+}
+
+/**
+ * Fills some partitions of a shared engine, whose new epoch is open in the ledger already, and opens them last.
+ * @throws LedgerWentBack
+ */
+export async function restorePartitions(
+  filling: EngineFilling,
+  ledger: Ledger,
+  source: ImageSource,
+  heads: readonly SharedHead[],
+  nowMs: number,
+): Promise<void> {
+  const partitions = heads.map(({ partition }) => partition);
+  await fill(filling, { ledger, image: source.image(nowMs - WINDOW_MS, partitions), heads, nowMs });
+  await filling.open();
+}
+
+interface Restoration {
+  ledger: Ledger;
+  image: AsyncIterable<ImageChunk>;
+  heads: readonly RecordedHead[];
+  nowMs: number;
+}
+
+async function fill(filled: Filled, { ledger, image, heads, nowMs }: Restoration): Promise<void> {
   const reached = new Map<number, number>();
-  for await (const chunk of source.image(nowMs - WINDOW_MS)) {
+  for await (const chunk of image) {
     if (chunk.kind === 'cursors') await checkCursors(ledger, heads, chunk.rows);
-    await engine.load(chunk);
+    await filled.load(chunk);
     if (chunk.kind !== 'cursors') continue;
     for (const cursor of chunk.rows) reached.set(cursor.partition, cursor.seq);
   }
-  for (const head of heads) await restorePartition(engine, ledger, head, reached.get(head.partition) ?? 0, nowMs);
-  await engine.open(heads);
-  return heads;
+  for (const head of heads) await restorePartition(filled, ledger, head, reached.get(head.partition) ?? 0, nowMs);
 }
 
 async function checkCursors(
@@ -61,7 +93,7 @@ async function checkCursors(
 }
 
 async function restorePartition(
-  engine: StockEngine,
+  engine: Filled,
   ledger: Ledger,
   head: RecordedHead,
   imageSeq: number,
@@ -81,7 +113,7 @@ async function restorePartition(
 
 /** The operations that are in the image; those after it are remembered as their entries are replayed. */
 async function restoreWindow(
-  engine: StockEngine,
+  engine: Filled,
   ledger: Ledger,
   { partition, seq: headSeq }: RecordedHead,
   imageSeq: number,

@@ -1,6 +1,7 @@
 import { setTimeout as delay } from 'node:timers/promises';
 import { openConnection } from '../../ledger/sqlite/open-database.ts';
 import type { Hold } from '../../stock/entry.ts';
+import { PARTITION_COUNT } from '../../stock/limits.ts';
 import type { ImageChunk } from '../../stock/stock-engine.ts';
 import { ThreadClient } from '../../threads/thread-client.ts';
 import {
@@ -31,6 +32,7 @@ import { ProjectorProgress } from './projector-progress.ts';
 /** An engine replays what is missing from its image; past this many entries it waits for the projector instead. */
 const IMAGE_LAG_MAX = 20_000;
 const IMAGE_POLL_MS = 50;
+const ALL_PARTITIONS = Array.from({ length: PARTITION_COUNT }, (_, partition) => partition);
 
 export interface SqliteProjectionFiles {
   file: string;
@@ -126,9 +128,10 @@ export class SqliteProjectionStore implements ProjectionStore {
    * Waits until the projector is near the ledger's end: after an upgrade or a loss of `projections.db` it projects
    * everything first, which needs far less memory than an engine that replays everything.
    */
-  async *image(closedSinceMs: number): AsyncGenerator<ImageChunk> {
+  async *image(closedSinceMs: number, partitions: readonly number[] = ALL_PARTITIONS): AsyncGenerator<ImageChunk> {
     const stops = await this.#nearEnd();
     const excluded = new Set(stops.filter(({ kind }) => kind === 'mismatch').map(({ partition }) => partition));
+    for (const partition of ALL_PARTITIONS) if (!partitions.includes(partition)) excluded.add(partition);
     const database = openConnection(this.#files.file, { readOnly: true });
     try {
       yield* new ImageReader(database, excluded).image(closedSinceMs);

@@ -16,5 +16,6 @@ export interface SqliteProjectionsOptions {
 /** @throws ProjectionsUnusable with what to do about it. */
 export async function openSqliteProjections(options: SqliteProjectionsOptions): Promise<Projections> {
   const { file, ledgerFile, ...parts } = options;
-  return new Projections({ store: await SqliteProjectionStore.open({ file, ledgerFile }), ...parts });
+  const store = await SqliteProjectionStore.open({ file, ledgerFile });
+  return new Projections({ store, lastRecordedSeq: parts.recordedSeq, ...parts });
 }
