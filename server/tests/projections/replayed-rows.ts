@@ -3,56 +3,51 @@ import { ReplayedState } from '../../src/reconciliation/replayed-state.ts';
 import type {
   ProjectedKeys,
   ProjectedLevel,
+  ProjectedProduct,
+  ProjectedReads,
   ProjectedRows,
-  ProjectedState,
-  ProjectedTotals,
 } from '../../src/recording/cluster/projected-rows.ts';
+import type { Settings } from '../../src/stock/commands.ts';
 import type { Entry, Hold } from '../../src/stock/entry.ts';
-import { HQ_POOL } from '../../src/stock/limits.ts';
-import type { ImageCursor } from '../../src/stock/stock-engine.ts';
 
-export class ReplayedRows implements ProjectedRows {
+export class ReplayedRows implements ProjectedReads {
   readonly #state = new ReplayedState();
   readonly #holds = new Map<string, { hqId: string; hold: Hold }>();
-  readonly #cursors = new Map<number, ImageCursor>();
+  readonly #settings = new Map<string, Settings>();
+  readonly #seqs = new Map<number, number>();
 
-  apply(entry: Entry, hash: string): void {
+  apply(entry: Entry): void {
+    const { command, hqId } = entry;
     this.#state.apply(entry);
-    for (const hold of entry.holds) this.#holds.set(hold.reservationId, { hqId: entry.hqId, hold });
-    const { partition, seq, at } = entry;
-    this.#cursors.set(partition, { partition, seq, hash, at });
+    for (const hold of entry.holds) this.#holds.set(hold.reservationId, { hqId, hold });
+    if (command.type === 'configure-store') this.#settings.set(`${hqId}/store/${command.storeId}`, command.settings);
+    if (command.type === 'configure-product') this.#settings.set(`${hqId}/${command.productId}`, command.settings);
+    this.#seqs.set(entry.partition, entry.seq);
   }
 
-  async read(keys: readonly ProjectedKeys[]): Promise<(ProjectedState | null)[]> {
+  async read(keys: readonly ProjectedKeys[]): Promise<ProjectedRows[]> {
     return keys.map((each) => this.#answer(each));
   }
 
-  #answer(keys: ProjectedKeys): ProjectedState | null {
-    const cursor = this.#cursors.get(keys.partition);
-    if (cursor === undefined) return null;
+  #answer({ partition, levels, products, stores, reservationIds }: ProjectedKeys): ProjectedRows {
     return {
-      cursor,
-      levels: keys.levels.map(({ hqId, storeId, productId }) => this.#level(hqId, storeId, productId)),
-      totals: keys.totals.map(({ hqId, productId }) => this.#totals(hqId, productId)),
-      stores: keys.stores.map(({ hqId, storeId }) =>
-        storeId === HQ_POOL ? null : (this.#state.hq(hqId).stores.get(storeId) ?? null),
-      ),
-      products: keys.products.map(({ hqId, productId }) => {
-        const configured = this.#state.hq(hqId).products.get(productId);
-        return configured?.settings ?? null;
-      }),
-      holds: keys.holds.map((reservationId) => this.#holds.get(reservationId) ?? null),
+      partition,
+      seq: this.#seqs.get(partition) ?? 0,
+      levels: levels.map(({ hqId, storeId, productId }) => this.#level(hqId, storeId, productId)),
+      products: products.map(({ hqId, productId }) => this.#product(hqId, productId)),
+      stores: stores.map(({ hqId, storeId }) => this.#settings.get(`${hqId}/store/${storeId}`) ?? null),
+      holds: reservationIds.map((reservationId) => this.#holds.get(reservationId) ?? null),
     };
   }
 
-  #level(hqId: string, storeId: string, productId: string): ProjectedLevel {
-    const hq = this.#state.hq(hqId);
-    const own = hq.level(storeId, productId)?.own ?? null;
-    return { ...hq.levelRead(storeId, productId), own };
+  #level(hqId: string, storeId: string, productId: string): ProjectedLevel | null {
+    return this.#state.hq(hqId).level(storeId, productId) ?? null;
   }
 
-  #totals(hqId: string, productId: string): ProjectedTotals {
+  #product(hqId: string, productId: string): ProjectedProduct | null {
     const hq = this.#state.hq(hqId);
-    return { ...hq.totalsRead(productId), followers: hq.followers(productId) };
+    if (!hq.products.has(productId)) return null;
+    const { onHand, reserved, safetyStock } = hq.totalsRead(productId);
+    return { settings: this.#settings.get(`${hqId}/${productId}`) ?? null, onHand, reserved, safetyStock };
   }
 }

@@ -62,22 +62,18 @@ it('is told of nothing that another partition holds', async () => {
 
 it('agrees with rows worked out from the entries', async () => {
   const rows = new ReplayedRows();
-  for (const stored of await holdfast.running.ledger.entries(PARTITION, 0, 100)) {
-    rows.apply(decodeEntry(stored.body), stored.hash);
-  }
-  const [head] = await headsOf(PARTITION);
+  for (const stored of await holdfast.running.ledger.entries(PARTITION, 0, 100)) rows.apply(decodeEntry(stored.body));
   const [state] = await rows.read([
     {
       partition: PARTITION,
       levels: [{ hqId: HQ, ...item }],
-      totals: [{ hqId: HQ, productId: 'P1' }],
+      products: [{ hqId: HQ, productId: 'P1' }],
       stores: [],
-      products: [],
-      holds: [newReservationId(PARTITION)],
+      reservationIds: [newReservationId(PARTITION)],
     },
   ]);
-  expect(state?.cursor.hash).toBe(head?.hash);
+  expect(state?.seq).toBe((await headsOf(PARTITION))[0]?.seq);
   expect(state?.levels).toMatchObject([{ onHand: 100, reserved: 3, version: 2 }]);
-  expect(state?.totals).toMatchObject([{ onHand: 100, reserved: 3, followers: 1 }]);
+  expect(state?.products).toMatchObject([{ onHand: 100, reserved: 3, safetyStock: 0 }]);
   expect(state?.holds).toEqual([null]);
 });

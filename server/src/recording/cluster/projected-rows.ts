@@ -1,46 +1,49 @@
-/** What the projections hold of the things that an entry says it read, for a recorder that does not remember them. */
-import type { Settings } from '../../stock/commands.ts';
-import type { Hold, LevelRead, TotalsRead } from '../../stock/entry.ts';
-import type { ImageCursor } from '../../stock/stock-engine.ts';
+/**
+ * Projected rows as the recorder reads them when it does not remember what an entry says was read (`recording.md`,
+ * rule 9). They are right for it because nothing of what it does not remember has changed since the cursor.
+ */
+import type { CountMark, Settings } from '../../stock/commands.ts';
+import type { Hold } from '../../stock/entry.ts';
 
 /** What is asked of one partition. */
 export interface ProjectedKeys {
   partition: number;
-  levels: readonly { hqId: string; storeId: string; productId: string }[];
-  totals: readonly { hqId: string; productId: string }[];
-  stores: readonly { hqId: string; storeId: string }[];
-  products: readonly { hqId: string; productId: string }[];
-  /** Reservation ids. */
-  holds: readonly string[];
+  levels: { hqId: string; storeId: string; productId: string }[];
+  products: { hqId: string; productId: string }[];
+  stores: { hqId: string; storeId: string }[];
+  reservationIds: string[];
 }
 
-/** A level with effective settings and its last count; `version` 0: it was never written. */
-export interface ProjectedLevel extends LevelRead {
-  /** Settings of its own; null: it was never written. */
-  own: Settings | null;
+/** A level that was ever written; its settings are its own, not what applies. */
+export interface ProjectedLevel {
+  onHand: number;
+  reserved: number;
+  version: number;
+  own: Settings;
+  lastCount: CountMark | null;
 }
 
-export interface ProjectedTotals extends TotalsRead {
-  /** Levels that follow the product's safety stock, having none of their own. */
-  followers: number;
+/** A product's default settings (null: it is not known), and the sums of its levels over the HQ. */
+export interface ProjectedProduct {
+  settings: Settings | null;
+  onHand: number;
+  reserved: number;
+  /** The sum of what applies at each level that was ever written. */
+  safetyStock: number;
 }
 
-/** The answers of one partition, each list in the order of its question, as the entry at `cursor` left them. */
-export interface ProjectedState {
-  cursor: ImageCursor;
-  levels: ProjectedLevel[];
-  totals: ProjectedTotals[];
-  /** Null: no entry configured it. */
+/** The answer for one partition, in the order of the question; null: there is no such row. */
+export interface ProjectedRows {
+  partition: number;
+  /** The last entry that is in these rows. */
+  seq: number;
+  levels: (ProjectedLevel | null)[];
+  products: (ProjectedProduct | null)[];
   stores: (Settings | null)[];
-  products: (Settings | null)[];
-  /** Open or closed; null: no entry made it. */
   holds: ({ hqId: string; hold: Hold } | null)[];
 }
 
-export interface ProjectedRows {
-  /**
-   * One snapshot for all of them, in the order of the questions. Null: the rows of that partition are not to be
-   * believed, for its projection stopped at a mismatch, or not there yet.
-   */
-  read(keys: readonly ProjectedKeys[]): Promise<(ProjectedState | null)[]>;
+export interface ProjectedReads {
+  /** One consistent snapshot per partition; without keys it tells the cursor alone. One round trip for many keys. */
+  read(keys: readonly ProjectedKeys[]): Promise<ProjectedRows[]>;
 }
