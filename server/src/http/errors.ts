@@ -5,6 +5,7 @@ import { CatalogUnavailable } from '../catalog/catalog.ts';
 import { NotConfigured } from '../catalog/master-data.ts';
 import { InvalidCursor } from '../events/event-feed.ts';
 import { HistoryBehind } from '../projections/history-reads.ts';
+import { EngineNotOpen } from '../stock/stock-engine.ts';
 import { problemAnswer, sendAnswer } from './answer.ts';
 import { withoutEntry } from './perform.ts';
 import { PROBLEMS, Problem, type ProblemCode, problemBody } from './problems.ts';
@@ -46,6 +47,7 @@ export function handleError(error: FastifyError, request: FastifyRequest, reply:
 function problemOf(error: FastifyError | Error): Problem {
   if (error instanceof Problem) return error;
   if (error instanceof HistoryBehind) return new Problem('HISTORY_BEHIND', `Nothing was read: ${error.message}.`);
+  if (error instanceof EngineNotOpen) return new Problem('NOT_READY', `Nothing was read: ${error.message}.`);
   if (error instanceof InvalidCursor) return new Problem('INVALID_CURSOR', `${error.message}.`);
   if (error instanceof CatalogUnavailable) return new Problem('NOT_RECORDED', `Nothing was done: ${error.message}.`);
   if ('validation' in error && error.validation) return invalid(error);

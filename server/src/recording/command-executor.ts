@@ -72,6 +72,8 @@ export class CommandExecutor {
     switch (decision.kind) {
       case 'unavailable':
         return { status: 'unavailable', reason: decision.reason };
+      case 'undecided':
+        return this.#answerUndecided(request);
       case 'decided': {
         const acknowledgement = await this.#wait(decision.place);
         if (acknowledgement.status !== 'recorded') return refusal(acknowledgement);
@@ -90,6 +92,13 @@ export class CommandExecutor {
         return { status: 'observed', outcome: decision.outcome, hold: decision.hold };
       }
     }
+  }
+
+  /** It may be decided and recorded already; that it is not there yet proves nothing. */
+  async #answerUndecided(request: CommandRequest): Promise<Execution> {
+    if (request.operationId === null) return { status: 'unknown' };
+    const found = await this.#lookUp(request, 'look-up-operation');
+    return 'status' in found && found.status !== 'unavailable' ? found : { status: 'unknown' };
   }
 
   /** Waits until what an answer rests on is in the ledger; false: it was discarded, or cannot be told. */

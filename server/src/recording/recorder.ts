@@ -6,7 +6,7 @@
 import type { EntryRow, Ledger, PartitionRecord, RecordResult } from '../ledger/ledger.ts';
 import type { Entry } from '../stock/entry.ts';
 import { encodeEntry } from '../stock/entry-codec.ts';
-import type { JournalBatch, RecordedHead, StockEngine } from '../stock/stock-engine.ts';
+import type { EmbeddedEngine, JournalBatch, RecordedHead } from '../stock/stock-engine.ts';
 import type { Acknowledgements } from './acknowledgements.ts';
 import { type EntryChecker, EntryRejected } from './entry-checker.ts';
 
@@ -31,7 +31,7 @@ export interface RecorderEvents {
 }
 
 export interface RecorderParts {
-  engine: StockEngine;
+  engine: EmbeddedEngine;
   ledger: Ledger;
   acknowledgements: Acknowledgements;
   checker: EntryChecker;

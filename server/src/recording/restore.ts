@@ -2,7 +2,7 @@ import type { Ledger } from '../ledger/ledger.ts';
 import { decodeEntry } from '../stock/entry-codec.ts';
 import { WINDOW_COUNT_MAX, WINDOW_MS } from '../stock/operation-memory.ts';
 import type { EngineFilling, SharedHead } from '../stock/shared-engine.ts';
-import type { ImageChunk, ImageCursor, RecordedHead, StockEngine } from '../stock/stock-engine.ts';
+import type { EmbeddedEngine, ImageChunk, ImageCursor, RecordedHead } from '../stock/stock-engine.ts';
 
 const ENTRIES_PER_READ = 2_000;
 const OPERATIONS_PER_READ = 10_000;
@@ -14,7 +14,7 @@ export interface ImageSource {
 }
 
 /** Whatever is being filled: an emptied engine, or some partitions of a shared one. */
-type Filled = Pick<StockEngine, 'load' | 'replay'>;
+type Filled = Pick<EmbeddedEngine, 'load' | 'replay'>;
 
 /** The ledger is behind what was projected from it: it was restored from an older state. */
 export class LedgerWentBack extends Error {
@@ -33,7 +33,7 @@ export class LedgerWentBack extends Error {
  * @throws LedgerWentBack, LedgerConflict
  */
 export async function restore(
-  engine: StockEngine,
+  engine: EmbeddedEngine,
   ledger: Ledger,
   source: ImageSource,
   nowMs: number,

@@ -46,7 +46,17 @@ export type Decision =
   | { kind: 'look-up-operation' }
   /** Nothing was done: the projection must be asked for the reservation first. */
   | { kind: 'look-up-hold' }
-  | { kind: 'unavailable'; reason: UnavailableReason };
+  | { kind: 'unavailable'; reason: UnavailableReason }
+  /** The engine was asked and did not answer: whether it decided cannot be told yet. */
+  | { kind: 'undecided' };
+
+/** The engine cannot be read now: it is being filled, has lost what it knew, or does not answer. */
+export class EngineNotOpen extends Error {
+  constructor(reason: string) {
+    super(`the stock cannot be read now: ${reason}`);
+    this.name = 'EngineNotOpen';
+  }
+}
 
 export interface LevelView extends LevelRead {
   hqOnHand: number;
@@ -113,6 +123,7 @@ export interface JournalBatch {
 /**
  * Decides commands and holds the levels. Every command is one atomic step that checks, changes the levels and
  * appends one entry to the partition's journal. Its state is a copy: the ledger can always fill it again.
+ * Reads throw `EngineNotOpen` where an engine that others share cannot vouch for its answer.
  */
 export interface StockEngine {
   /** The same command may be decided now (memory) or after a round trip (Redis). */
@@ -129,7 +140,11 @@ export interface StockEngine {
   /** The last entry that was decided for an HQ's partition. */
   head(hqId: string): MaybePromise<Place>;
   counts(): MaybePromise<EngineCounts>;
+  close(): Promise<void>;
+}
 
+/** The engine of one process, with the recorder beside it. */
+export interface EmbeddedEngine extends StockEngine {
   /** Decided, unrecorded entries: all that wait, up to `limit`, else a promise of the first; none once closed. */
   nextBatches(limit: number): MaybePromise<JournalBatch[]>;
   /** What is recorded leaves the journal. */
@@ -142,7 +157,6 @@ export interface StockEngine {
   replay(entry: Entry): MaybePromise<void>;
   /** Opens partitions at these heads: from now on commands are decided. */
   open(heads: readonly RecordedHead[]): MaybePromise<void>;
-  close(): Promise<void>;
 }
 
 export interface EngineCounts {

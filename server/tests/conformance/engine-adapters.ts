@@ -3,12 +3,12 @@
  * suites fail when one of them ran nothing.
  */
 import { MemoryStockEngine } from '../../src/stock/memory/memory-stock-engine.ts';
-import type { StockEngine } from '../../src/stock/stock-engine.ts';
+import type { EmbeddedEngine } from '../../src/stock/stock-engine.ts';
 
 export interface EngineAdapter {
   name: string;
   /** A fresh, empty engine; `now` gives epoch milliseconds. */
-  create(now: () => number): Promise<StockEngine>;
+  create(now: () => number): Promise<EmbeddedEngine>;
 }
 
 const adapters: EngineAdapter[] = [{ name: 'memory', create: async (now) => new MemoryStockEngine(now) }];

@@ -16,7 +16,7 @@ import type { Command } from '../../src/stock/commands.ts';
 import type { Entry, Hold } from '../../src/stock/entry.ts';
 import { decodeEntry } from '../../src/stock/entry-codec.ts';
 import { partitionOf } from '../../src/stock/identifiers.ts';
-import type { CommandRequest, StockEngine } from '../../src/stock/stock-engine.ts';
+import type { CommandRequest, EmbeddedEngine } from '../../src/stock/stock-engine.ts';
 import type { EngineAdapter } from './engine-adapters.ts';
 
 export interface Ask {
@@ -27,7 +27,7 @@ export interface Ask {
 }
 
 interface Process {
-  engine: StockEngine;
+  engine: EmbeddedEngine;
   ledger: SqliteLedger;
   recorder: Recorder;
   executor: CommandExecutor;
@@ -69,7 +69,7 @@ export class Pipeline {
     return this.#process;
   }
 
-  get engine(): StockEngine {
+  get engine(): EmbeddedEngine {
     return this.running.engine;
   }
 

@@ -14,6 +14,7 @@ import { decide as decideByRules, type Ruling } from '../rules.ts';
 import type {
   CommandRequest,
   Decision,
+  EmbeddedEngine,
   EngineCounts,
   ImageChunk,
   JournalBatch,
@@ -21,7 +22,6 @@ import type {
   MaybePromise,
   Place,
   RecordedHead,
-  StockEngine,
 } from '../stock-engine.ts';
 import { MemoryJournal } from './memory-journal.ts';
 import { type HoldRecord, PartitionState } from './partition-state.ts';
@@ -42,7 +42,7 @@ const EXPIRY: Pick<CommandRequest, 'actor' | 'origin' | 'causationId' | 'operati
   fingerprint: null,
 };
 
-export class MemoryStockEngine implements StockEngine {
+export class MemoryStockEngine implements EmbeddedEngine {
   readonly #now: () => number;
   readonly #bounds: WindowBounds;
   readonly #journal = new MemoryJournal();
