@@ -25,7 +25,7 @@ export type FindProjectedHold = (hqId: string, reservationId: string) => Promise
 export interface ExecutorParts {
   engine: StockEngine;
   ledger: Ledger;
-  acknowledgements: Acknowledgements;
+  acknowledgements: Pick<Acknowledgements, 'wait' | 'recordedSeq'>;
   findProjectedHold: FindProjectedHold;
   /** Hears how long the decision and the whole answer took, in milliseconds. */
   onAnswered?: (decisionMs: number, answerMs: number) => void;

@@ -3,7 +3,7 @@
  * entry continues the chain, what it says was read is what was recorded last, and the rules make of it the same
  * outcome and the same lines. So a counter changed by hand, or an engine that differs from the rules, is found here.
  */
-import type { ConfigureProduct } from '../stock/commands.ts';
+import type { CountMark } from '../stock/commands.ts';
 import {
   changesOf,
   ENTRY_VERSION,
@@ -16,7 +16,7 @@ import {
 import { holdsToRead, levelsToRead } from '../stock/rules/read-plan.ts';
 import { decide, type Ruling } from '../stock/rules.ts';
 import type { RecordedHead } from '../stock/stock-engine.ts';
-import { Recent, RecentByPath } from './recent.ts';
+import { type KnownLevel, RecentStock, type RecordedStock } from './recorded-stock.ts';
 
 export class EntryRejected extends Error {
   readonly entry: Entry;
@@ -30,23 +30,31 @@ export class EntryRejected extends Error {
   }
 }
 
-const TOTALS = 'totals';
+/** Another program version wrote it: no poison, it waits for a recorder that knows it. */
+export class EntryVersionUnknown extends Error {
+  constructor({ version, seq, partition }: Pick<Entry, 'version' | 'seq' | 'partition'>) {
+    super(
+      `entry ${seq} of partition ${partition} has version ${version}, this program records version ${ENTRY_VERSION}: upgrade the recorders`,
+    );
+    this.name = 'EntryVersionUnknown';
+  }
+}
 
 export class EntryChecker {
-  /** By HQ, product and store; totals by HQ and product. */
-  #levels = new RecentByPath<LevelRead>();
-  #totals = new RecentByPath<TotalsRead>();
-  #holds = new Recent<Hold>();
+  readonly #stock: RecordedStock;
+
+  constructor(stock: RecordedStock = new RecentStock()) {
+    this.#stock = stock;
+  }
 
   /** Forgets all: after a reload what was checked and not recorded must not be remembered. */
   reset(): void {
-    this.#levels = new RecentByPath();
-    this.#totals = new RecentByPath();
-    this.#holds = new Recent();
+    this.#stock.reset();
   }
 
-  /** @throws EntryRejected; `before` is the head that the entry must follow. */
+  /** @throws EntryRejected, EntryVersionUnknown; `before` is the head that the entry must follow. */
   check(entry: Entry, before: Pick<RecordedHead, 'epoch' | 'seq' | 'at'>): void {
+    if (entry.version > ENTRY_VERSION) throw new EntryVersionUnknown(entry);
     if (entry.version !== ENTRY_VERSION)
       throw new EntryRejected(entry, `version ${entry.version} is not written by this program`);
     if (entry.epoch !== before.epoch)
@@ -60,29 +68,34 @@ export class EntryChecker {
   }
 
   #checkRead(entry: Entry): void {
-    for (const level of entry.read.levels) {
-      const known = this.#levels.get(entry.hqId, level.productId, level.storeId);
+    const { hqId, read } = entry;
+    for (const level of read.levels) {
+      const known = this.#stock.level(hqId, level.storeId, level.productId);
       if (known === undefined || sameLevel(known, level)) continue;
       throw new EntryRejected(
         entry,
         `level ${level.storeId}/${level.productId} was read as ${show(level)}, recorded as ${show(known)}`,
       );
     }
-    for (const totals of entry.read.totals) {
-      const known = this.#totals.get(entry.hqId, TOTALS, totals.productId);
+    for (const totals of read.totals) {
+      const known = this.#stock.totals(hqId, totals.productId);
       if (known === undefined || sameTotals(known, totals)) continue;
       throw new EntryRejected(
         entry,
         `totals of ${totals.productId} were read as ${show(totals)}, recorded as ${show(known)}`,
       );
     }
-    for (const hold of entry.read.holds) {
-      const known = this.#holds.get(hold.reservationId);
-      if (known === undefined || known === hold || sameHold(known, hold)) continue;
+    for (const hold of read.holds) {
+      const known = this.#stock.hold(hold.reservationId);
+      if (known === undefined || known === hold || (known !== null && sameHold(known, hold))) continue;
       throw new EntryRejected(
         entry,
         `reservation ${hold.reservationId} was read as ${show(hold)}, recorded as ${show(known)}`,
       );
+    }
+    const settings = read.settings === undefined ? undefined : this.#stock.settings(entry);
+    if (settings !== undefined && show(settings) !== show(read.settings)) {
+      throw new EntryRejected(entry, `settings were read as ${show(read.settings)}, recorded as ${show(settings)}`);
     }
   }
 
@@ -101,29 +114,15 @@ export class EntryChecker {
   }
 
   #remember(entry: Entry): void {
-    const totals = new Map<string, TotalsRead>(entry.read.totals.map((read) => [read.productId, { ...read }]));
-    for (const { line, before, after } of changesOf(entry)) {
+    const changes = changesOf(entry);
+    for (const { after } of changes) {
       if (after.onHand < 0 || after.reserved < 0)
         throw new EntryRejected(entry, `it drives ${after.storeId}/${after.productId} below zero`);
-      this.#levels.set(entry.hqId, after.productId, after.storeId, after);
-      const sum = totals.get(after.productId);
-      if (sum === undefined) throw new EntryRejected(entry, `it did not read the totals of ${after.productId}`);
-      sum.onHand += line.onHandChange;
-      sum.reserved += line.reservedChange;
-      sum.safetyStock += after.safetyStock - (before.version === 0 ? 0 : before.safetyStock);
     }
-    if (entry.command.type === 'configure-product') this.#rememberDefault(entry, entry.command, totals);
-    for (const sum of totals.values()) this.#totals.set(entry.hqId, TOTALS, sum.productId, sum);
-    for (const hold of entry.holds) this.#holds.set(hold.reservationId, hold);
-  }
-
-  /** A product's new default is the safety stock of every level that the entry read, and counts once for each. */
-  #rememberDefault(entry: Entry, command: ConfigureProduct, totals: ReadonlyMap<string, TotalsRead>): void {
-    const safetyStock = command.settings.safetyStock ?? 0;
-    const sum = totals.get(command.productId);
-    for (const level of entry.read.levels) {
-      this.#levels.set(entry.hqId, level.productId, level.storeId, { ...level, safetyStock });
-      if (sum !== undefined) sum.safetyStock += safetyStock - level.safetyStock;
+    try {
+      this.#stock.remember(entry, changes);
+    } catch (error) {
+      throw new EntryRejected(entry, (error as Error).message);
     }
   }
 }
@@ -155,13 +154,19 @@ function rulingOf(entry: Entry): Ruling {
   }
 }
 
-function sameLevel(one: LevelRead, other: LevelRead): boolean {
+function sameLevel(known: KnownLevel, read: LevelRead): boolean {
   return (
-    one.onHand === other.onHand &&
-    one.reserved === other.reserved &&
-    one.safetyStock === other.safetyStock &&
-    one.version === other.version
+    known.onHand === read.onHand &&
+    known.reserved === read.reserved &&
+    known.safetyStock === read.safetyStock &&
+    known.version === read.version &&
+    (known.lowThreshold === undefined || known.lowThreshold === read.lowThreshold) &&
+    (known.lastCount === undefined || read.lastCount === undefined || sameCount(known.lastCount, read.lastCount))
   );
+}
+
+function sameCount(one: CountMark | null, other: CountMark | null): boolean {
+  return one?.seq === other?.seq && one?.countedAt === other?.countedAt;
 }
 
 function sameTotals(one: TotalsRead, other: TotalsRead): boolean {
@@ -186,6 +191,9 @@ function sameLine(one: Line, other: Line): boolean {
 function sameHold(one: Hold, other: Hold): boolean {
   return (
     one.reservationId === other.reservationId &&
+    one.storeId === other.storeId &&
+    one.transactionId === other.transactionId &&
+    one.createdAt === other.createdAt &&
     one.status === other.status &&
     one.orderId === other.orderId &&
     one.expiresAt === other.expiresAt &&
@@ -195,6 +203,7 @@ function sameHold(one: Hold, other: Hold): boolean {
       return (
         item.productId === twin?.productId &&
         item.storeId === twin.storeId &&
+        item.price === twin.price &&
         item.reserved === twin.reserved &&
         item.confirmed === twin.confirmed &&
         item.released === twin.released

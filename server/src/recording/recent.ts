@@ -1,10 +1,46 @@
 /** Values that are remembered in each of two generations; the older one is forgotten when the younger is full. */
 const REMEMBERED_MAX = 100_000;
 
+/** When the older generation may be forgotten: some of it may be all that is known. */
+export interface Forgetting {
+  /** What is remembered now is as of this entry. */
+  reached(): number;
+  /** May values be forgotten that were remembered up to this entry? */
+  mayForget(reached: number): boolean;
+}
+
+const AT_WILL: Forgetting = { reached: () => 0, mayForget: () => true };
+
+/** The turn of generations: true when the younger one shall become the older one. */
+class Turn {
+  readonly #forgetting: Forgetting;
+  /** The older generation was remembered up to here. */
+  #oldReached = 0;
+
+  constructor(forgetting: Forgetting) {
+    this.#forgetting = forgetting;
+  }
+
+  isDue(size: number): boolean {
+    if (size < REMEMBERED_MAX || !this.#forgetting.mayForget(this.#oldReached)) return false;
+    this.#oldReached = this.#forgetting.reached();
+    return true;
+  }
+}
+
 /** Remembers the newest values: at least the last `REMEMBERED_MAX` distinct keys. */
 export class Recent<T> {
   #young = new Map<string, T>();
   #old = new Map<string, T>();
+  readonly #turn: Turn;
+
+  constructor(forgetting = AT_WILL) {
+    this.#turn = new Turn(forgetting);
+  }
+
+  get size(): number {
+    return this.#young.size + this.#old.size;
+  }
 
   get(key: string): T | undefined {
     return this.#young.get(key) ?? this.#old.get(key);
@@ -12,7 +48,7 @@ export class Recent<T> {
 
   set(key: string, value: T): void {
     this.#young.set(key, value);
-    if (this.#young.size < REMEMBERED_MAX) return;
+    if (!this.#turn.isDue(this.#young.size)) return;
     this.#old = this.#young;
     this.#young = new Map();
   }
@@ -28,6 +64,16 @@ export class RecentByPath<T> {
   #young: Tree<T> = new Map();
   #old: Tree<T> = new Map();
   #size = 0;
+  #oldSize = 0;
+  readonly #turn: Turn;
+
+  constructor(forgetting = AT_WILL) {
+    this.#turn = new Turn(forgetting);
+  }
+
+  get size(): number {
+    return this.#size + this.#oldSize;
+  }
 
   get(first: string, second: string, third: string): T | undefined {
     return this.#young.get(first)?.get(second)?.get(third) ?? this.#old.get(first)?.get(second)?.get(third);
@@ -38,8 +84,9 @@ export class RecentByPath<T> {
     const sizeBefore = leaf.size;
     leaf.set(third, value);
     this.#size += leaf.size - sizeBefore;
-    if (this.#size < REMEMBERED_MAX) return;
+    if (!this.#turn.isDue(this.#size)) return;
     this.#old = this.#young;
+    this.#oldSize = this.#size;
     this.#young = new Map();
     this.#size = 0;
   }

@@ -5,18 +5,10 @@
  */
 import type { EntryRow, Ledger, PartitionRecord, RecordResult } from '../ledger/ledger.ts';
 import type { Entry } from '../stock/entry.ts';
-import { encodeEntry } from '../stock/entry-codec.ts';
 import type { EmbeddedEngine, JournalBatch, RecordedHead } from '../stock/stock-engine.ts';
 import type { Acknowledgements } from './acknowledgements.ts';
+import { ANSWER_MS_MAX, BATCH_ENTRIES_MAX, markDuplicate, POISON_MS, POISON_REBUILDS_MAX, rowOf } from './batch.ts';
 import { type EntryChecker, EntryRejected } from './entry-checker.ts';
-
-/** Entries in one transaction; latency and memory stay bounded under a backlog. */
-export const BATCH_ENTRIES_MAX = 1_024;
-/** After this long without an answer of the ledger callers get 504, and may ask again under the same id. */
-const ANSWER_MS_MAX = 10_000;
-/** Rejected entries within `POISON_MS` after which the engine stays halted for an operator. */
-const POISON_REBUILDS_MAX = 1;
-const POISON_MS = 600_000;
 
 export interface RecorderEvents {
   /** After each commit, with the entries that it holds. */
@@ -246,29 +238,4 @@ function halves<T>(values: T[]): T[][] {
   if (values.length < 2) return [values];
   const middle = values.length >> 1;
   return [values.slice(0, middle), values.slice(middle)];
-}
-
-function rowOf(entry: Entry): EntryRow {
-  return {
-    seq: entry.seq,
-    at: entry.at,
-    hqId: entry.hqId,
-    operationId: entry.operationId,
-    fingerprint: entry.fingerprint,
-    duplicateOf: entry.duplicateOf,
-    type: entry.command.type,
-    body: encodeEntry(entry),
-  };
-}
-
-/** The entry keeps its place, for the chain has no gaps, but not the id: that is the first one's. */
-function markDuplicate(prepared: readonly Prepared[], found: { hqId: string; operationId: string; seq: number }): void {
-  for (const { record, entries } of prepared) {
-    const index = entries.findIndex((entry) => entry.hqId === found.hqId && entry.operationId === found.operationId);
-    if (index < 0) continue;
-    const entry = entries[index] as Entry;
-    entry.duplicateOf = found.seq;
-    entry.operationId = null;
-    record.entries[index] = rowOf(entry);
-  }
 }
