@@ -44,6 +44,10 @@ function applyDefault({ read }: Entry, command: ConfigureProduct, totals: Readon
   for (const level of read.levels) sum.safetyStock += (command.settings.safetyStock ?? 0) - level.safetyStock;
 }
 
+function counted(level: LevelRead, countedAt: number, seq: number): LevelRead {
+  return { ...level, lastCount: { countedAt, seq } };
+}
+
 interface RememberedLevel {
   level: LevelRead;
   seq: number;
@@ -89,7 +93,10 @@ export class RecentStock implements RecordedStock {
   remember(entry: Entry, changes: Changes): void {
     const { hqId, seq, command } = entry;
     const totals = totalsAfter(entry, changes);
-    for (const { after } of changes) this.#levels.set(hqId, after.productId, after.storeId, { level: after, seq });
+    for (const { after } of changes) {
+      const level = entry.outcome.status === 'counted' ? counted(after, entry.outcome.countedAt, seq) : after;
+      this.#levels.set(hqId, after.productId, after.storeId, { level, seq });
+    }
     for (const sum of totals) this.#totals.set(hqId, TOTALS, sum.productId, sum);
     if (command.type === 'configure-product') this.#rememberDefault(entry, command);
     if (command.type === 'configure-product' || command.type === 'configure-store') this.#defaultsSetAt.set(hqId, seq);
