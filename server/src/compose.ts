@@ -6,6 +6,7 @@ import type { Application, Readiness } from './application.ts';
 import { MasterData } from './catalog/master-data.ts';
 import { SqliteCatalog } from './catalog/sqlite/sqlite-catalog.ts';
 import { DataFolder } from './data-folder/data-folder.ts';
+import { allOf, type PlacedEvent } from './events/event-source.ts';
 import { LocalEventBus } from './events/local/local-event-bus.ts';
 import { LocalEventFeed } from './events/local/local-event-feed.ts';
 import { Relay } from './events/relay.ts';
@@ -133,9 +134,9 @@ class EmbeddedComposition {
     return restore(this.#engine, ledger, projections.images, this.#now());
   }
 
-  #relay(ledger: SqliteLedger): Relay {
+  #relay(ledger: SqliteLedger): Relay<PlacedEvent> {
     return new Relay({
-      source: new SqliteEventSource(ledger.threads.reader),
+      read: allOf(new SqliteEventSource(ledger.threads.reader)),
       publisher: this.#bus,
       cursors: new SqliteRelayCursors(ledger.threads.writer),
       onError: (error) => this.#config.log.error({ err: error }, 'publishing failed; it is tried again'),
@@ -143,7 +144,12 @@ class EmbeddedComposition {
     });
   }
 
-  #recorder(ledger: SqliteLedger, projections: Projections, relay: Relay, executor: CommandExecutor): Recorder {
+  #recorder(
+    ledger: SqliteLedger,
+    projections: Projections,
+    relay: Relay<PlacedEvent>,
+    executor: CommandExecutor,
+  ): Recorder {
     return new Recorder({
       engine: this.#engine,
       ledger,
@@ -155,7 +161,7 @@ class EmbeddedComposition {
     });
   }
 
-  #recorderEvents(projections: Projections, relay: Relay, executor: CommandExecutor): RecorderEvents {
+  #recorderEvents(projections: Projections, relay: Relay<PlacedEvent>, executor: CommandExecutor): RecorderEvents {
     const { log, onFatal } = this.#config;
     return {
       recorded: (head, entries) => {
@@ -209,7 +215,7 @@ class EmbeddedComposition {
     await recorder.stop();
   }
 
-  #gauges(projections: Projections, relay: Relay): void {
+  #gauges(projections: Projections, relay: Relay<PlacedEvent>): void {
     const { gauge } = this.#telemetry;
     const set = gauge.bind(this.#telemetry);
     set('holdfast_open_holds', 'Reservations that hold stock now', () => this.#engine.counts().openHolds);

@@ -1,4 +1,5 @@
 import type { EventFilter, StockEvent } from './event-feed.ts';
+import type { ReadEvents } from './relay-line.ts';
 
 /** An event's place: within its partition `(seq, index)` rises. */
 export interface EventPosition {
@@ -50,4 +51,11 @@ interface LineLike {
 /** An event belongs to the stores and products that it names itself or in one of its items. */
 function touches(data: LineLike & { items?: LineLike[] }, field: 'storeId' | 'productId', value: string): boolean {
   return data[field] === value || (data.items ?? []).some((item) => item[field] === value);
+}
+
+const EVERYTHING: EventFilter = { hqId: null };
+
+/** All events of a source, as a relay reads them. */
+export function allOf(source: EventSource): ReadEvents<PlacedEvent> {
+  return (partition, after, limit) => source.read(partition, after, EVERYTHING, limit);
 }

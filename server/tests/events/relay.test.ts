@@ -4,10 +4,10 @@ import { afterEach, beforeEach, describe, expect, it } from 'vitest';
 import { EventCursor } from '../../src/events/event-cursor.ts';
 import { InvalidCursor } from '../../src/events/event-feed.ts';
 import type { EventPublisher, RelayCursors } from '../../src/events/event-publisher.ts';
-import type { PlacedEvent } from '../../src/events/event-source.ts';
+import { allOf, type PlacedEvent, WHOLE_ENTRY } from '../../src/events/event-source.ts';
 import { LocalEventBus } from '../../src/events/local/local-event-bus.ts';
 import { LocalEventFeed } from '../../src/events/local/local-event-feed.ts';
-import { Relay } from '../../src/events/relay.ts';
+import { Relay, type RelayParts } from '../../src/events/relay.ts';
 import { SqliteEventSource } from '../../src/events/sqlite/sqlite-event-source.ts';
 import { SqliteRelayCursors } from '../../src/events/sqlite/sqlite-relay-cursors.ts';
 import { partitionOf } from '../../src/stock/identifiers.ts';
@@ -50,8 +50,9 @@ beforeEach(async () => {
 afterEach(() => pipeline.dispose());
 
 /** Accepts events, but fails when told to. */
-class Collector implements EventPublisher {
+class Collector implements EventPublisher<PlacedEvent> {
   readonly idle = false;
+  readonly callsAtOnce = 1;
   readonly events: PlacedEvent[] = [];
   failures = 0;
 
@@ -66,10 +67,10 @@ class Collector implements EventPublisher {
   async close(): Promise<void> {}
 }
 
-function relayTo(publisher: EventPublisher, cursors?: RelayCursors): Relay {
+function relayTo(publisher: EventPublisher<PlacedEvent>, cursors?: RelayCursors): Relay<PlacedEvent> {
   const { reader, writer } = pipeline.ledger.threads;
   return new Relay({
-    source: new SqliteEventSource(reader),
+    read: allOf(new SqliteEventSource(reader)),
     publisher,
     cursors: cursors ?? new SqliteRelayCursors(writer),
     onError: () => undefined,
@@ -77,7 +78,7 @@ function relayTo(publisher: EventPublisher, cursors?: RelayCursors): Relay {
   });
 }
 
-async function caughtUp(relay: Relay): Promise<void> {
+async function caughtUp(relay: Relay<PlacedEvent>): Promise<void> {
   while (relay.lag() > 0) await new Promise((resolve) => setTimeout(resolve, 5));
 }
 
@@ -109,9 +110,8 @@ describe('the relay', () => {
     const collector = new Collector();
     collector.failures = Number.MAX_SAFE_INTEGER;
     const relay = relayTo(collector);
-    const started = relay.start(await pipeline.ledger.heads());
-    await started;
-    await new Promise((resolve) => setTimeout(resolve, 50));
+    await relay.start(await pipeline.ledger.heads());
+    while (collector.events.length === 0) await delay(5);
     await relay.stop();
     expect(relay.publishedSeq(PARTITION)).toBe(0);
     expect(collector.events.length).toBeGreaterThan(0);
@@ -130,6 +130,107 @@ describe('the relay', () => {
     await caughtUp(relay);
     await relay.stop();
     expect(firstAppearances(collector.events).length).toBe(1 + 400 + 3 * 400 + 400);
+  });
+});
+
+describe('the relay of a cluster', () => {
+  /** A ledger and cursors in memory: one partition, an event per entry. */
+  class Shared {
+    head = { partition: 3, epoch: 1, seq: 0 };
+    readonly stored = new Map<number, number>();
+    readonly published: number[] = [];
+    rejected = 0;
+
+    relay(more: Partial<RelayParts<number>> = {}): Relay<number> {
+      return new Relay<number>({
+        read: async (_partition, after, limit) => {
+          const seqs = Array.from(
+            { length: Math.min(limit, 10, this.head.seq - after.seq) },
+            (_, at) => after.seq + at + 1,
+          );
+          return { events: seqs, position: { seq: seqs.at(-1) ?? after.seq, index: WHOLE_ENTRY } };
+        },
+        publisher: {
+          idle: false,
+          callsAtOnce: 3,
+          publish: async (events) => {
+            this.published.push(...events);
+            await delay(1);
+            if (this.rejected > 0) {
+              this.rejected -= 1;
+              throw new Error('rejected');
+            }
+          },
+          close: async () => undefined,
+        },
+        cursors: {
+          load: async () => new Map(this.stored),
+          save: async (cursors) => {
+            for (const [partition, seq] of cursors)
+              this.stored.set(partition, Math.max(seq, this.stored.get(partition) ?? 0));
+          },
+        },
+        heads: async () => [this.head],
+        onError: () => undefined,
+        delay: (ms) => delay(ms / 10),
+        ...more,
+      });
+    }
+  }
+
+  const upTo = (seq: number): number[] => Array.from({ length: seq }, (_, index) => index + 1);
+
+  it('hears of entries that nobody announced, and goes on where it was accepted after a rejection', async () => {
+    const shared = new Shared();
+    shared.rejected = 4;
+    const relay = shared.relay();
+    await relay.start([shared.head]);
+    shared.head = { ...shared.head, seq: 95 };
+    while (relay.publishedSeq(3) < 95) await delay(5);
+    await relay.stop();
+    expect([...new Set(shared.published)]).toEqual(upTo(95));
+    expect(shared.published.length).toBeGreaterThan(95);
+    expect(shared.stored.get(3)).toBe(95);
+  });
+
+  it('rule 18: begins at the stored cursor when it gains a partition, and saves it when it loses it', async () => {
+    const shared = new Shared();
+    let owner = 'one';
+    const one = shared.relay({ publishes: () => owner === 'one' });
+    const other = shared.relay({ publishes: () => owner === 'other' });
+    await one.start([shared.head]);
+    await other.start([shared.head]);
+    shared.head = { ...shared.head, seq: 40 };
+    while (one.publishedSeq(3) < 40) await delay(5);
+    expect(other.lag()).toBe(0);
+    owner = 'other';
+    while (other.publishedSeq(3) < 40) await delay(5);
+    expect(shared.published).toEqual(upTo(40));
+    shared.head = { ...shared.head, seq: 60 };
+    while (other.publishedSeq(3) < 60) await delay(5);
+    await Promise.all([one.stop(), other.stop()]);
+    expect(shared.published).toEqual(upTo(60));
+  });
+
+  it('rule 17: leaves a partition alone whose ledger ends before what was published, until a new epoch', async () => {
+    const shared = new Shared();
+    const wentBack: number[][] = [];
+    const relay = shared.relay({ onWentBack: (...places) => wentBack.push(places) });
+    shared.head = { ...shared.head, seq: 30 };
+    await relay.start([shared.head]);
+    while (relay.publishedSeq(3) < 30) await delay(5);
+    shared.stored.set(3, 20);
+    shared.head = { ...shared.head, seq: 25 };
+    while (wentBack.length === 0) await delay(5);
+    shared.head = { ...shared.head, seq: 40 };
+    await delay(600);
+    expect(wentBack).toEqual([[3, 30, 25]]);
+    expect(shared.published).toEqual(upTo(30));
+    shared.stored.set(3, 20);
+    shared.head = { ...shared.head, epoch: 2 };
+    while (relay.publishedSeq(3) < 40) await delay(5);
+    await relay.stop();
+    expect(shared.published).toEqual([...upTo(30), ...upTo(40).slice(20)]);
   });
 });
 

@@ -120,9 +120,9 @@ export const plantedBugs: PlantedBug[] = [
   ),
   bug(
     'the relay moves its cursor before publishing',
-    'events/relay.ts',
-    'if (batch.events.length > 0) await publisher.publish(batch.events);',
-    'this.#moveTo(partition, batch.position); if (batch.events.length > 0) await publisher.publish(batch.events);',
+    'events/relay-line.ts',
+    'readTo = batch.position;',
+    'readTo = this.#published = batch.position;',
   ),
   bug(
     'an expiry forgets to give back',

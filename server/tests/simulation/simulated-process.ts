@@ -181,14 +181,17 @@ export class SimulatedProcess implements Life {
   #newRelay(store: Instance<'SqliteLedgerStore'>): Instance<'Relay'> {
     const { parts } = this.#world;
     return new parts.Relay({
-      source: {
-        read: (partition, after, filter, limit) =>
-          this.#timed(3, () => {
-            const entries = store.entries(partition, parts.firstEntryAfter(after), parts.ENTRIES_PER_BATCH);
-            return parts.batchOf(entries, after, filter, limit);
-          }),
+      read: (partition, after, limit) =>
+        this.#timed(3, () => {
+          const entries = store.entries(partition, parts.firstEntryAfter(after), parts.ENTRIES_PER_BATCH);
+          return parts.batchOf(entries, after, { hqId: null }, limit);
+        }),
+      publisher: {
+        idle: false,
+        callsAtOnce: 1,
+        publish: (events) => this.#publish(events),
+        close: async () => undefined,
       },
-      publisher: { idle: false, publish: (events) => this.#publish(events), close: async () => undefined },
       cursors: {
         load: async () => new Map(parts.loadRelayCursors(this.ledgerDatabase)),
         save: (cursors) =>

@@ -4,7 +4,8 @@ import type { PlacedEvent } from '../event-source.ts';
 export type BusSubscriber = (events: readonly PlacedEvent[]) => void;
 
 /** The in-process bus. Subscribers are called in the order of publishing and must not block: they queue or refuse. */
-export class LocalEventBus implements EventPublisher {
+export class LocalEventBus implements EventPublisher<PlacedEvent> {
+  readonly callsAtOnce = 1;
   readonly #subscribers = new Set<BusSubscriber>();
 
   get idle(): boolean {
