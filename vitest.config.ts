@@ -19,6 +19,7 @@ export default defineConfig({
         extends: true,
         test: {
           name: 'server',
+          globalSetup: ['server/tests/support/servers/install.ts'],
           include: ['server/tests/**/*.test.ts'],
           exclude: ['server/tests/tidy/**'],
         },

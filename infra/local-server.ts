@@ -1,0 +1,31 @@
+/** What it takes to run one server on this machine, for people (`infra:up`) and for the tests alike. */
+
+export type ServerKind = 'redis' | 'mariadb' | 'kafka' | 'zookeeper';
+
+export interface Command {
+  file: string;
+  args: string[];
+  env?: Record<string, string>;
+}
+
+/** Lines of a server's settings file, by name; they win over those that it has anyway. */
+export type ServerSettings = Readonly<Record<string, string>>;
+
+export interface LocalServer {
+  /** For people: `Redis`. */
+  readonly title: string;
+  readonly port: number;
+  /** Absolute. Everything that it writes is below. */
+  readonly folder: string;
+  /** Its output. */
+  readonly logFile: string;
+  /** Absolute. Part of an argument of each of its processes, and of no other process. */
+  readonly settingsFile: string;
+  readonly command: Command;
+  /** Starting after a crash may mean replaying a log. */
+  readonly readyMsMax: number;
+  /** Writes the settings, and what data must be there before the first start. Changes no data that are there. */
+  prepare(): Promise<void>;
+  /** Resolves if it answers, and as the one that is meant: with the right password, of the right cluster. */
+  ask(): Promise<void>;
+}

@@ -1,0 +1,42 @@
+/** Fetches the jars that a pom.xml names from Maven Central, once. */
+
+import { createHash } from 'node:crypto';
+import { existsSync, mkdirSync, readFileSync, renameSync, rmSync, writeFileSync } from 'node:fs';
+import { dirname, join } from 'node:path';
+import { run } from './debian.ts';
+import type { Say } from './programs.ts';
+
+const STAMP = 'pom.sha256';
+
+export interface Jars {
+  pom: string;
+  /** Where they go. */
+  folder: string;
+  title: string;
+  say: Say;
+}
+
+/** Whether the folder holds what the pom.xml names as it is now. */
+export function hasJars(pom: string, folder: string): boolean {
+  const stamp = join(folder, STAMP);
+  return existsSync(stamp) && readFileSync(stamp, 'utf8') === stampOf(pom);
+}
+
+/** @throws with what Maven said. */
+export async function fetchJars({ pom, folder, title, say }: Jars): Promise<void> {
+  if (hasJars(pom, folder)) return;
+  say(`the jars of ${title} are missing: fetching them from Maven Central, once`);
+  const unfinished = `${folder}.unfinished`;
+  rmSync(unfinished, { recursive: true, force: true });
+  mkdirSync(unfinished, { recursive: true });
+  const goal = ['dependency:copy-dependencies', `-DoutputDirectory=${unfinished}`, '-DincludeScope=runtime'];
+  const { code, output } = await run(['mvn', '-q', '-B', '-f', pom, ...goal], dirname(pom));
+  if (code !== 0) throw new Error(`the jars of ${title} could not be fetched with Maven:\n${output}`);
+  writeFileSync(join(unfinished, STAMP), stampOf(pom));
+  rmSync(folder, { recursive: true, force: true });
+  renameSync(unfinished, folder);
+}
+
+function stampOf(pom: string): string {
+  return createHash('sha256').update(readFileSync(pom)).digest('hex');
+}

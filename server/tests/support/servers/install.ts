@@ -1,0 +1,19 @@
+/** Before the suites: what the servers of the tests need is installed, once; where it cannot be, suites are left out. */
+
+import type { ServerKind } from '../../../../infra/local-server.ts';
+import { ensurePrograms } from '../../../../infra/programs/programs.ts';
+import { ROOT, sweepFolders } from './test-server.ts';
+
+const KINDS: ServerKind[] = ['redis', 'mariadb', 'kafka', 'zookeeper'];
+
+export default async function install(): Promise<() => void> {
+  sweepFolders();
+  for (const kind of KINDS) {
+    try {
+      await ensurePrograms([kind], ROOT, (line) => console.error(`holdfast: ${line}`));
+    } catch (error) {
+      console.error(`holdfast: ${(error as Error).message}`);
+    }
+  }
+  return sweepFolders;
+}
