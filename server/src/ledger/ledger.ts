@@ -20,9 +20,12 @@ export interface StoredEntry {
   body: string;
 }
 
+/** A head whose batch may be under way still: its `hash` is null until the ledger has made it. */
+export type SentHead = Omit<RecordedHead, 'hash'> & { hash: string | null };
+
 /** New entries of one partition, which must follow the head that the recorder knows. */
 export interface PartitionRecord {
-  head: RecordedHead;
+  head: SentHead;
   entries: EntryRow[];
 }
 
@@ -62,8 +65,14 @@ export interface Ledger {
    */
   openEpoch(heads: readonly RecordedHead[]): Promise<RecordedHead[]>;
 
-  /** Records the entries of several partitions in one durable transaction: all, or none. */
-  record(records: readonly PartitionRecord[]): Promise<RecordResult>;
+  /** Whether `record` may be called before it has answered the call before. */
+  readonly recordsAhead?: boolean;
+  /**
+   * Records the entries of several partitions in one durable transaction: all, or none. `ahead`: the call before this
+   * one is not answered yet; a head without a hash follows what that one leaves, and when that one is not recorded,
+   * neither is this (`rolled-back`).
+   */
+  record(records: readonly PartitionRecord[], ahead?: boolean): Promise<RecordResult>;
 
   /** Entries after `afterSeq` in order, at most `limit`; fewer when they are large, none only when there is none. */
   entries(partition: number, afterSeq: number, limit: number): Promise<StoredEntry[]>;

@@ -14,6 +14,8 @@ const UNKNOWN: Acknowledgement = { status: 'unknown' };
 
 interface Waiter {
   mark: string;
+  /** Since when it waits, by `performance.now`. */
+  since: number;
   resolve: (acknowledgement: Acknowledgement) => void;
 }
 
@@ -40,7 +42,7 @@ export class Acknowledgements {
 
   wait({ partition, seq, mark }: Place): Acknowledgement | Promise<Acknowledgement> {
     if (seq <= this.recordedSeq(partition)) return RECORDED;
-    return new Promise((resolve) => this.#add(partition, seq, { mark, resolve }));
+    return new Promise((resolve) => this.#add(partition, seq, { mark, since: performance.now(), resolve }));
   }
 
   #add(partition: number, seq: number, waiter: Waiter): void {
@@ -79,6 +81,19 @@ export class Acknowledgements {
 
   giveUpAll(): void {
     this.#resolveAll(UNKNOWN);
+  }
+
+  /** Those that have waited since before this instant (`performance.now`) are told that it cannot be told. */
+  giveUp(sinceBefore: number): void {
+    for (const bySeq of this.#waiters.values()) {
+      for (const [seq, waiters] of bySeq) {
+        const patient = waiters.filter((waiter) => waiter.since >= sinceBefore);
+        if (patient.length === waiters.length) continue;
+        if (patient.length === 0) bySeq.delete(seq);
+        else bySeq.set(seq, patient);
+        for (const waiter of waiters) if (waiter.since < sinceBefore) waiter.resolve(UNKNOWN);
+      }
+    }
   }
 
   #resolveAll(acknowledgement: Acknowledgement): void {

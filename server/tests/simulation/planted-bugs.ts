@@ -44,14 +44,20 @@ export const plantedBugs: PlantedBug[] = [
   bug(
     'a replay returns the newest result instead of the first',
     EXECUTOR,
-    'const entry = await this.#parts.ledger.entry(partition, seq);',
-    'const entry = await this.#parts.ledger.entry(partition, this.#parts.acknowledgements.recordedSeq(partition));',
+    'entry = await this.#parts.ledger.entry(partition, seq);',
+    'entry = await this.#parts.ledger.entry(partition, this.#parts.acknowledgements.recordedSeq(partition));',
   ),
   bug(
     'an unclear commit is taken for a failed one',
     RECORDER,
     "case 'unknown':\n          throw",
-    "case 'unknown':\n          await this.#reload(result.reason);\n          if (result.reason !== '') return NO_ANSWERS;\n          throw",
+    "case 'unknown':\n          await this.#reload(result.reason);\n          if (result.reason !== '') return false;\n          throw",
+  ),
+  bug(
+    'a batch behind one that was not recorded is forgotten',
+    RECORDER,
+    'if (!(await this.#settle(oldest, first))) return;',
+    'if ((await this.#settle(oldest, first)) || behind.length >= 0) return;',
   ),
   bug(
     'a failed commit is not rolled out of the engine',

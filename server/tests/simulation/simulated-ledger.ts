@@ -22,14 +22,20 @@ export interface Life {
 }
 
 const SLOW_MS = 15_000;
+const BEHIND: RecordResult = { status: 'rolled-back', reason: 'simulated: behind a batch that was not recorded' };
 const UNKNOWN: RecordResult = { status: 'unknown', reason: 'simulated I/O error' };
 
 export class SimulatedLedger implements Ledger {
   readonly #world: World;
   readonly #store: SqliteLedgerStore;
   readonly #life: Life;
-  /** Ends the wait of a recorder whose process is gone. */
-  #abandon: (() => void) | null = null;
+  readonly recordsAhead = true;
+  /** End the waits of a recorder whose process is gone. */
+  readonly #abandoned = new Set<() => void>();
+  /** Ends when the store has had every batch that was sent, whether or not anybody was told. */
+  #before: Promise<unknown> = Promise.resolve();
+  /** The store does not hear of the faults that come before it. */
+  #lastFailed = false;
 
   constructor(world: World, store: SqliteLedgerStore, life: Life) {
     this.#world = world;
@@ -38,27 +44,41 @@ export class SimulatedLedger implements Ledger {
   }
 
   abandon(): void {
-    this.#abandon?.();
+    for (const abandon of this.#abandoned) abandon();
+    this.#abandoned.clear();
   }
 
-  record(records: readonly PartitionRecord[]): Promise<RecordResult> {
+  /** As the thread that writes: one batch after the other, in the order in which they were sent. */
+  record(records: readonly PartitionRecord[], ahead = false): Promise<RecordResult> {
+    return new Promise((resolve) => {
+      const abandon = () => resolve(UNKNOWN);
+      this.#abandoned.add(abandon);
+      this.#before = this.#before
+        .then(() => this.#timed(records, ahead))
+        .then((result) => {
+          this.#world.scheduler.after(this.#world.random.between(0, 3), () => {
+            this.#abandoned.delete(abandon);
+            if (!this.#life.dead && result !== null) resolve(result);
+          });
+        });
+    });
+  }
+
+  #timed(records: readonly PartitionRecord[], ahead: boolean): Promise<RecordResult | null> {
     const { scheduler, random, plan } = this.#world;
     const slow = this.#world.strikes('commit-slow') !== null ? SLOW_MS : 0;
     return new Promise((resolve) => {
-      this.#abandon = () => resolve(UNKNOWN);
       scheduler.after(random.between(0, plan.commitMs) + slow, () => {
         if (this.#life.dead) return;
-        const result = this.#commit(records);
-        if (result === null) return;
-        scheduler.after(random.between(0, 3), () => {
-          if (!this.#life.dead) resolve(result);
-        });
+        const result = ahead && this.#lastFailed ? BEHIND : this.#commit(records, ahead);
+        this.#lastFailed = result?.status !== 'recorded';
+        resolve(result);
       });
     });
   }
 
   /** Null: the process is gone. */
-  #commit(records: readonly PartitionRecord[]): RecordResult | null {
+  #commit(records: readonly PartitionRecord[], ahead: boolean): RecordResult | null {
     const fault = this.#world.strikes(
       'commit-full',
       'commit-lost',
@@ -73,18 +93,18 @@ export class SimulatedLedger implements Ledger {
       case 'commit-lost':
         return UNKNOWN;
       case 'commit-kept':
-        this.#recordNow(records);
+        this.#recordNow(records, ahead);
         return UNKNOWN;
       case 'crash-before-commit':
         return this.#crash(fault);
       case 'crash-after-commit':
-        this.#recordNow(records);
+        this.#recordNow(records, ahead);
         return this.#crash(fault);
       case 'crash-commit-arrives-late':
-        this.#world.judge.lateCommit(records);
+        if (!ahead) this.#world.judge.lateCommit(records);
         return this.#crash(fault);
       default:
-        return this.#recordNow(records);
+        return this.#recordNow(records, ahead);
     }
   }
 
@@ -93,8 +113,8 @@ export class SimulatedLedger implements Ledger {
     return null;
   }
 
-  #recordNow(records: readonly PartitionRecord[]): RecordResult {
-    const result = this.#store.record(records);
+  #recordNow(records: readonly PartitionRecord[], ahead: boolean): RecordResult {
+    const result = this.#store.record(records, ahead);
     if (result.status === 'recorded') this.#world.judge.committed(records, result.heads);
     return result;
   }

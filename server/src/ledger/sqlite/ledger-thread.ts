@@ -6,8 +6,8 @@ import { SqliteCatalogStore } from '../../catalog/sqlite/sqlite-catalog-store.ts
 import { loadRelayCursors, saveRelayCursors } from '../../events/sqlite/relay-cursor-store.ts';
 import type { RecordedHead } from '../../stock/stock-engine.ts';
 import { serveThread } from '../../threads/serve-thread.ts';
-import type { PartitionRecord } from '../ledger.ts';
 import { type DatabaseOptions, openLedgerDatabase } from './open-database.ts';
+import { type PackedRecords, unpackRecords } from './packed-records.ts';
 import { SqliteLedgerStore } from './sqlite-ledger-store.ts';
 import { checkpoint } from './wal-checkpoint.ts';
 
@@ -42,7 +42,7 @@ serveThread({
   identity: () => opened().identity(),
   heads: () => opened().heads(),
   openEpoch: (heads: RecordedHead[]) => opened().openEpoch(heads),
-  record: (records: PartitionRecord[]) => opened().record(records),
+  record: (packed: PackedRecords, ahead: boolean) => opened().record(unpackRecords(packed), ahead),
   findOperations: (hqId: string, operationIds: string[]) => opened().findOperations(hqId, operationIds),
   pendingUndos: () => opened().pendingUndos(),
   youngOperations: () => {

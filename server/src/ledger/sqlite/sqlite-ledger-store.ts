@@ -12,6 +12,7 @@ import {
   type LedgerIdentity,
   type PartitionRecord,
   type RecordResult,
+  type SentHead,
   type StoredEntry,
   undoIdOf,
 } from '../ledger.ts';
@@ -30,6 +31,8 @@ export class SqliteLedgerStore {
   readonly #lastSeq: StatementSync;
   readonly #timeOf: StatementSync;
   #operationIds: YoungOperations | null = null;
+  /** What the last call of `record` left behind; null: it recorded nothing. */
+  #lastHeads: readonly RecordedHead[] | null = [];
 
   constructor(database: DatabaseSync) {
     this.#database = database;
@@ -81,8 +84,16 @@ export class SqliteLedgerStore {
     return opened;
   }
 
+  record(records: readonly PartitionRecord[], ahead = false): RecordResult {
+    const before = this.#lastHeads;
+    if (ahead && before === null) return { status: 'rolled-back', reason: 'the batch before it was not recorded' };
+    const result = this.#recordNow(records.map(({ head, entries }) => ({ head: known(head, before), entries })));
+    this.#lastHeads = result.status === 'recorded' ? result.heads : null;
+    return result;
+  }
+
   /** Cursors first, each compared and set; then the ids and the entries; only then the commit. */
-  record(records: readonly PartitionRecord[]): RecordResult {
+  #recordNow(records: readonly FollowingRecord[]): RecordResult {
     try {
       this.#database.exec('begin immediate');
       const heads = records.map(followingHead);
@@ -113,7 +124,7 @@ export class SqliteLedgerStore {
   }
 
   /** An engine that decides an id twice before it is recorded breaks its promise; nothing of its batch is recorded. */
-  #takenOperations({ entries }: PartitionRecord): FoundOperation[] {
+  #takenOperations({ entries }: FollowingRecord): FoundOperation[] {
     const taken: FoundOperation[] = [];
     const inBatch = new Set<string>();
     for (const { hqId, operationId } of entries) {
@@ -126,7 +137,7 @@ export class SqliteLedgerStore {
     return taken;
   }
 
-  #rememberOperations({ head, entries }: PartitionRecord): void {
+  #rememberOperations({ head, entries }: FollowingRecord): void {
     for (const { hqId, operationId, seq } of entries) {
       if (operationId !== null) this.operationIds.add(hqId, operationId, head.partition, seq);
     }
@@ -147,7 +158,7 @@ export class SqliteLedgerStore {
   }
 
   /** One prepared insert per row; statements of 8 rows gained nothing measurable on batches of 64. */
-  #insertAll({ head, entries }: PartitionRecord, hashes: readonly string[]): void {
+  #insertAll({ head, entries }: FollowingRecord, hashes: readonly string[]): void {
     for (let index = 0; index < entries.length; index += 1) {
       const row = entries[index] as EntryRow;
       this.#insert.run(
@@ -165,7 +176,7 @@ export class SqliteLedgerStore {
     }
   }
 
-  #failed(records: readonly PartitionRecord[], error: unknown): RecordResult {
+  #failed(records: readonly FollowingRecord[], error: unknown): RecordResult {
     const reason = (error as Error).message;
     try {
       if (this.#database.isTransaction) this.#database.exec('rollback');
@@ -177,7 +188,7 @@ export class SqliteLedgerStore {
   }
 
   /** After a rollback the cursors must be where they were. */
-  #standsAt(records: readonly PartitionRecord[]): boolean {
+  #standsAt(records: readonly FollowingRecord[]): boolean {
     const heads = new Map(this.heads().map((head) => [head.partition, head]));
     return records.every(({ head }) => heads.get(head.partition)?.hash === head.hash);
   }
@@ -233,13 +244,24 @@ export class SqliteLedgerStore {
   }
 }
 
+interface FollowingRecord extends PartitionRecord {
+  head: RecordedHead;
+}
+
+/** A head with its hash: its own, or the one that the call before has left. */
+function known(head: SentHead, before: readonly RecordedHead[] | null): RecordedHead {
+  const hash = head.hash ?? before?.find(({ partition }) => partition === head.partition)?.hash;
+  if (hash === undefined) throw new Error(`the head of partition ${head.partition} has no hash`);
+  return { ...head, hash };
+}
+
 interface ChainedHead {
   head: RecordedHead;
   hashes: string[];
 }
 
 /** The head after these entries, and the hash of each. */
-function followingHead({ head, entries }: PartitionRecord): ChainedHead {
+function followingHead({ head, entries }: FollowingRecord): ChainedHead {
   const hashes: string[] = [];
   let { hash } = head;
   for (const row of entries) {

@@ -12,6 +12,7 @@ import {
   type StoredEntry,
 } from '../ledger.ts';
 import type { DatabaseOptions } from './open-database.ts';
+import { packRecords } from './packed-records.ts';
 
 const MAINTAIN_EVERY_MS = 200;
 /**
@@ -95,9 +96,11 @@ export class SqliteLedger implements Ledger {
     return this.#writer.call('openEpoch', heads);
   }
 
-  async record(records: readonly PartitionRecord[]): Promise<RecordResult> {
+  readonly recordsAhead = true;
+
+  async record(records: readonly PartitionRecord[], ahead = false): Promise<RecordResult> {
     try {
-      return await this.#writer.call<RecordResult>('record', records);
+      return await this.#writer.call<RecordResult>('record', packRecords(records), ahead);
     } catch (error) {
       return { status: 'unknown', reason: (error as Error).message };
     }

@@ -6,6 +6,7 @@ export class MemoryJournal {
   readonly #waiting: { entry: Entry; mark: string }[] = [];
   /** Handed to the recorder, not yet recorded. */
   #taken = 0;
+  readonly #recordedSeq = new Map<number, number>();
   #wake: (() => void) | null = null;
   #closed = false;
 
@@ -28,6 +29,8 @@ export class MemoryJournal {
       await new Promise<void>((resolve) => {
         this.#wake = resolve;
       });
+      // What this turn of the event loop decides goes along: requests that came together are one batch.
+      await new Promise<void>((resolve) => setImmediate(resolve));
     }
     return this.#take(limit);
   }
@@ -38,13 +41,15 @@ export class MemoryJournal {
     return group(entries);
   }
 
-  open(_head: RecordedHead): void {
+  open({ partition, seq }: RecordedHead): void {
     this.#closed = false;
+    this.#recordedSeq.set(partition, seq);
   }
 
-  /** The recorder has one batch at a time: what it took is recorded up to `head`. */
-  trim(_head: RecordedHead): void {
-    this.#taken = 0;
+  /** What was taken is recorded up to `head`. */
+  trim({ partition, seq }: RecordedHead): void {
+    this.#taken -= seq - (this.#recordedSeq.get(partition) ?? 0);
+    this.#recordedSeq.set(partition, seq);
   }
 
   clear(): void {
