@@ -3,6 +3,7 @@
 export type ServerKind = 'redis' | 'mariadb' | 'kafka' | 'zookeeper';
 
 export interface Command {
+  /** As found on the PATH, without a folder. */
   file: string;
   args: string[];
   env?: Record<string, string>;
@@ -19,7 +20,7 @@ export interface LocalServer {
   readonly folder: string;
   /** Its output. */
   readonly logFile: string;
-  /** Absolute. Part of an argument of each of its processes, and of no other process. */
+  /** Absolute. An argument of each of its processes, by which they are found. */
   readonly settingsFile: string;
   readonly command: Command;
   /** Starting after a crash may mean replaying a log. */

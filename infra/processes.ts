@@ -2,6 +2,7 @@
 
 import { type ChildProcess, spawn } from 'node:child_process';
 import { closeSync, openSync, readdirSync, readFileSync } from 'node:fs';
+import { basename } from 'node:path';
 import { setTimeout as delay } from 'node:timers/promises';
 import type { LocalServer } from './local-server.ts';
 
@@ -67,16 +68,15 @@ function didNotStart(server: LocalServer, what: string): Error {
 }
 
 /** Its processes, the server itself first. Zombies are none: they have no command line. */
-export function processesOf(server: LocalServer): number[] {
+export function processesOf({ command, settingsFile }: Pick<LocalServer, 'command' | 'settingsFile'>): number[] {
   const found = new Map<number, number>();
   for (const name of readdirSync('/proc')) {
     const pid = Number(name);
     if (!Number.isInteger(pid) || pid === process.pid) continue;
     try {
-      const command = readFileSync(`/proc/${pid}/cmdline`, 'utf8').split('\0');
-      if (command.some((arg) => arg === server.settingsFile || arg.endsWith(`=${server.settingsFile}`))) {
-        found.set(pid, parentOf(pid));
-      }
+      const [program = '', ...args] = readFileSync(`/proc/${pid}/cmdline`, 'utf8').split('\0');
+      if (basename(program) !== command.file) continue;
+      if (args.some((arg) => arg === settingsFile || arg.endsWith(`=${settingsFile}`))) found.set(pid, parentOf(pid));
     } catch {
       // Ended meanwhile.
     }

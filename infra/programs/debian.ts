@@ -2,7 +2,7 @@
 
 import { spawn, spawnSync } from 'node:child_process';
 import { existsSync } from 'node:fs';
-import type { Say } from './programs.ts';
+import type { Say } from '../progress.ts';
 
 const APT = [
   'apt-get',

@@ -3,8 +3,8 @@
 import { createHash } from 'node:crypto';
 import { existsSync, mkdirSync, readFileSync, renameSync, rmSync, writeFileSync } from 'node:fs';
 import { dirname, join } from 'node:path';
+import type { Say } from '../progress.ts';
 import { run } from './debian.ts';
-import type { Say } from './programs.ts';
 
 const STAMP = 'pom.sha256';
 

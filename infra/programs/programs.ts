@@ -5,11 +5,10 @@ import { existsSync } from 'node:fs';
 import { join } from 'node:path';
 import type { ServerKind } from '../local-server.ts';
 import { withLock } from '../lock.ts';
+import type { Say } from '../progress.ts';
 import { ZOOKEEPER_JAR } from '../zookeeper/zookeeper.ts';
 import { installPackages } from './debian.ts';
 import { fetchJars, hasJars } from './maven.ts';
-
-export type Say = (line: string) => void;
 
 const TOOL_MS_MAX = 10_000;
 const REDIS_MIN = [7, 0];

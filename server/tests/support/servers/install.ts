@@ -2,6 +2,7 @@
 
 import type { ServerKind } from '../../../../infra/local-server.ts';
 import { ensurePrograms } from '../../../../infra/programs/programs.ts';
+import { say } from '../../../../infra/progress.ts';
 import { ROOT, sweepFolders } from './test-server.ts';
 
 const KINDS: ServerKind[] = ['redis', 'mariadb', 'kafka', 'zookeeper'];
@@ -10,9 +11,9 @@ export default async function install(): Promise<() => void> {
   sweepFolders();
   for (const kind of KINDS) {
     try {
-      await ensurePrograms([kind], ROOT, (line) => console.error(`holdfast: ${line}`));
+      await ensurePrograms([kind], ROOT, say);
     } catch (error) {
-      console.error(`holdfast: ${(error as Error).message}`);
+      say((error as Error).message);
     }
   }
   return sweepFolders;
