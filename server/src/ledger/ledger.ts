@@ -107,8 +107,11 @@ export class LedgerUnusable extends Error {
 
 /** Another process moved the cursor: this one must not write. */
 export class LedgerConflict extends Error {
+  readonly partitions: readonly number[];
+
   constructor(partitions: readonly number[]) {
     super(`the cursor of partition ${partitions.join(', ')} was moved by another process`);
     this.name = 'LedgerConflict';
+    this.partitions = partitions;
   }
 }

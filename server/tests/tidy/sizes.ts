@@ -38,7 +38,7 @@ function isSuite(parent: SyntaxNode | undefined): boolean {
   if (parent?.type !== 'CallExpression') return false;
   let callee = nodeAt(parent, 'callee');
   while (callee && callee.type !== 'Identifier') callee = nodeAt(callee, 'object') ?? nodeAt(callee, 'callee');
-  return nameOf(callee) === 'describe';
+  return nameOf(callee).startsWith('describe');
 }
 
 function functionName(node: SyntaxNode, parent: SyntaxNode | undefined): string {

@@ -1,5 +1,6 @@
-import { type Kysely, sql } from 'kysely';
+import type { Kysely } from 'kysely';
 import type { Migration } from 'kysely/migration';
+import { createIndex, createTable, idType, makeAppendOnly } from './dialect.ts';
 
 /**
  * HQs, stores, products and their audit. `revision` counts the writes of a row, `configured_revision` the last one
@@ -7,15 +8,13 @@ import type { Migration } from 'kysely/migration';
  */
 export const masterData: Migration = {
   async up(db: Kysely<unknown>): Promise<void> {
-    await db.schema
-      .createTable('hqs')
-      .addColumn('hq_id', 'varchar(64)', (column) => column.primaryKey())
+    await createTable(db, 'hqs')
+      .addColumn('hq_id', idType(db, 64), (column) => column.primaryKey())
       .addColumn('created_at', 'bigint', (column) => column.notNull())
       .execute();
-    await db.schema
-      .createTable('stores')
-      .addColumn('hq_id', 'varchar(64)', (column) => column.notNull())
-      .addColumn('store_id', 'varchar(64)', (column) => column.notNull())
+    await createTable(db, 'stores')
+      .addColumn('hq_id', idType(db, 64), (column) => column.notNull())
+      .addColumn('store_id', idType(db, 64), (column) => column.notNull())
       .addColumn('name', 'text', (column) => column.notNull())
       .addColumn('type', 'text')
       .addColumn('city', 'text')
@@ -25,10 +24,9 @@ export const masterData: Migration = {
       .addColumn('configured_revision', 'bigint', (column) => column.notNull())
       .addPrimaryKeyConstraint('stores_pk', ['hq_id', 'store_id'])
       .execute();
-    await db.schema
-      .createTable('products')
-      .addColumn('hq_id', 'varchar(64)', (column) => column.notNull())
-      .addColumn('product_id', 'varchar(64)', (column) => column.notNull())
+    await createTable(db, 'products')
+      .addColumn('hq_id', idType(db, 64), (column) => column.notNull())
+      .addColumn('product_id', idType(db, 64), (column) => column.notNull())
       .addColumn('name', 'text', (column) => column.notNull())
       .addColumn('category', 'text')
       .addColumn('price', 'bigint')
@@ -44,13 +42,12 @@ export const masterData: Migration = {
 };
 
 async function createAudit(db: Kysely<unknown>): Promise<void> {
-  await db.schema
-    .createTable('master_audit')
+  await createTable(db, 'master_audit')
     .addColumn('id', 'integer', (column) => column.primaryKey().autoIncrement())
     .addColumn('at', 'bigint', (column) => column.notNull())
-    .addColumn('hq_id', 'varchar(64)', (column) => column.notNull())
-    .addColumn('kind', 'varchar(16)', (column) => column.notNull())
-    .addColumn('subject_id', 'varchar(64)', (column) => column.notNull())
+    .addColumn('hq_id', idType(db, 64), (column) => column.notNull())
+    .addColumn('kind', idType(db, 16), (column) => column.notNull())
+    .addColumn('subject_id', idType(db, 64), (column) => column.notNull())
     .addColumn('actor_subject', 'varchar(255)', (column) => column.notNull())
     .addColumn('actor_role', 'varchar(32)', (column) => column.notNull())
     .addColumn('actor_address', 'varchar(64)')
@@ -59,11 +56,6 @@ async function createAudit(db: Kysely<unknown>): Promise<void> {
     .addColumn('before', 'text')
     .addColumn('after', 'text', (column) => column.notNull())
     .execute();
-  await db.schema.createIndex('master_audit_hq').on('master_audit').columns(['hq_id', 'id']).execute();
-  for (const event of ['update', 'delete'] as const) {
-    await sql`
-      create trigger ${sql.raw(`master_audit_no_${event}`)} before ${sql.raw(event)} on master_audit
-      begin select raise(abort, 'the audit is append-only'); end
-    `.execute(db);
-  }
+  await createIndex(db, { name: 'master_audit_hq', table: 'master_audit', columns: ['hq_id', 'id'] });
+  await makeAppendOnly(db, 'master_audit', 'the audit is append-only');
 }

@@ -2,10 +2,17 @@ import type { Migration } from 'kysely/migration';
 import { entries } from './0001-entries.ts';
 import { masterData } from './0002-master-data.ts';
 import { relayCursors } from './0003-relay-cursors.ts';
+import { sharedRecording } from './0004-shared-recording.ts';
 
 /** Numbered and append-only: a released migration is never edited, a later one corrects it. */
 export const migrations: Record<string, Migration> = {
   '0001-entries': entries,
   '0002-master-data': masterData,
   '0003-relay-cursors': relayCursors,
+};
+
+/** Those of a ledger that several processes record into. */
+export const sharedMigrations: Record<string, Migration> = {
+  ...migrations,
+  '0004-shared-recording': sharedRecording,
 };

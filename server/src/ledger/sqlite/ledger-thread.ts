@@ -6,10 +6,14 @@ import { SqliteCatalogStore } from '../../catalog/sqlite/sqlite-catalog-store.ts
 import { loadRelayCursors, saveRelayCursors } from '../../events/sqlite/relay-cursor-store.ts';
 import type { RecordedHead } from '../../stock/stock-engine.ts';
 import { serveThread } from '../../threads/serve-thread.ts';
+import { LedgerConflict } from '../ledger.ts';
 import { type DatabaseOptions, openLedgerDatabase } from './open-database.ts';
 import { type PackedRecords, unpackRecords } from './packed-records.ts';
 import { SqliteLedgerStore } from './sqlite-ledger-store.ts';
 import { checkpoint } from './wal-checkpoint.ts';
+
+/** The heads of the new epoch, or the partitions whose cursor stood elsewhere. */
+export type OpenedEpoch = { opened: RecordedHead[] } | { moved: number[] };
 
 const { file, options } = workerData as { file: string; options: DatabaseOptions };
 let database: DatabaseSync | null = null;
@@ -31,6 +35,16 @@ function openedCatalog(): SqliteCatalogStore {
   return catalog;
 }
 
+/** An error crosses the thread without its class and fields, so a conflict goes as what it says. */
+function openEpoch(heads: RecordedHead[]): OpenedEpoch {
+  try {
+    return { opened: opened().openEpoch(heads) };
+  } catch (error) {
+    if (error instanceof LedgerConflict) return { moved: [...error.partitions] };
+    throw error;
+  }
+}
+
 serveThread({
   async open() {
     database = await openLedgerDatabase(file, options);
@@ -41,7 +55,7 @@ serveThread({
   },
   identity: () => opened().identity(),
   heads: () => opened().heads(),
-  openEpoch: (heads: RecordedHead[]) => opened().openEpoch(heads),
+  openEpoch,
   record: (packed: PackedRecords, ahead: boolean) => opened().record(unpackRecords(packed), ahead),
   findOperations: (hqId: string, operationIds: string[]) => opened().findOperations(hqId, operationIds),
   pendingUndos: () => opened().pendingUndos(),

@@ -5,12 +5,14 @@ import { ThreadClient } from '../../threads/thread-client.ts';
 import {
   type FoundOperation,
   type Ledger,
+  LedgerConflict,
   type LedgerIdentity,
   LedgerUnusable,
   type PartitionRecord,
   type RecordResult,
   type StoredEntry,
 } from '../ledger.ts';
+import type { OpenedEpoch } from './ledger-thread.ts';
 import type { DatabaseOptions } from './open-database.ts';
 import { packRecords } from './packed-records.ts';
 
@@ -92,8 +94,10 @@ export class SqliteLedger implements Ledger {
     return this.#writer.call('heads');
   }
 
-  openEpoch(heads: readonly RecordedHead[]): Promise<RecordedHead[]> {
-    return this.#writer.call('openEpoch', heads);
+  async openEpoch(heads: readonly RecordedHead[]): Promise<RecordedHead[]> {
+    const result = await this.#writer.call<OpenedEpoch>('openEpoch', heads);
+    if ('moved' in result) throw new LedgerConflict(result.moved);
+    return result.opened;
   }
 
   readonly recordsAhead = true;

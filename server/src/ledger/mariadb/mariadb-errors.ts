@@ -1,0 +1,58 @@
+import { SqlError } from 'mariadb';
+
+/** Errors of the server that are told apart: https://mariadb.com/kb/en/mariadb-error-codes/ (MySQL has the same). */
+const SERVER = {
+  ACCESS_DENIED_DATABASE: 1044,
+  ACCESS_DENIED: 1045,
+  UNKNOWN_DATABASE: 1049,
+  DUPLICATE_KEY: 1062,
+  LOCK_WAIT_TIMEOUT: 1205,
+  DEADLOCK: 1213,
+  ROW_CHANGED: 1020,
+  TRIGGERS_REFUSED: 1419,
+};
+
+/** The database did not do what it was asked within the time, or could not be reached. Worth trying again. */
+export class MariadbUnavailable extends Error {
+  constructor(reason: string, cause?: unknown) {
+    super(reason, { cause });
+    this.name = 'MariadbUnavailable';
+  }
+}
+
+function errnoOf(error: unknown): number {
+  return error instanceof SqlError ? error.errno : 0;
+}
+
+export function isDuplicateKey(error: unknown): boolean {
+  return errnoOf(error) === SERVER.DUPLICATE_KEY;
+}
+
+/** Another transaction was in the way: the same work may succeed when it is done again. */
+export function isContention(error: unknown): boolean {
+  return [SERVER.LOCK_WAIT_TIMEOUT, SERVER.DEADLOCK, SERVER.ROW_CHANGED].includes(errnoOf(error));
+}
+
+/** The connection is gone, and with it whatever it had not committed. */
+export function isConnectionLost(error: unknown): boolean {
+  return error instanceof MariadbUnavailable || (error instanceof SqlError && error.fatal);
+}
+
+export function isRefusedLogin(error: unknown): boolean {
+  return [SERVER.ACCESS_DENIED, SERVER.ACCESS_DENIED_DATABASE].includes(errnoOf(error));
+}
+
+export function isUnknownDatabase(error: unknown): boolean {
+  return errnoOf(error) === SERVER.UNKNOWN_DATABASE;
+}
+
+/** With a binary log, a user who is not almighty may create triggers only where the server says so. */
+export function isTriggerRefused(error: unknown): boolean {
+  return errnoOf(error) === SERVER.TRIGGERS_REFUSED;
+}
+
+/** The server's own words, without the statement and the connection's number around them. */
+export function reasonOf(error: unknown): string {
+  if (error instanceof SqlError && error.sqlMessage !== null && error.sqlMessage !== undefined) return error.sqlMessage;
+  return (error as Error).message;
+}

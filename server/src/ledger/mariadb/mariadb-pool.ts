@@ -1,0 +1,243 @@
+/**
+ * Connections to MariaDB or MySQL, each used by one caller at a time. Nothing waits for ever: a use that takes longer
+ * than it may has its socket closed under it, and a database that is away is tried anew by the next caller, without a
+ * back-off that would outlast the outage. (The connector's own pool waits up to 10 s between attempts, and ends a
+ * command that hangs by a KILL over one more connection.)
+ */
+import { connect, type Socket } from 'node:net';
+import { type Connection, type ConnectionConfig, createConnection } from 'mariadb';
+import { isConnectionLost, MariadbUnavailable, reasonOf } from './mariadb-errors.ts';
+
+const CONNECT_MS_MAX = 2_000;
+/** A use of a connection, waiting for one included. */
+const USE_MS_MAX = 4_000;
+const LOCK_WAIT_SECONDS_MAX = 3;
+/**
+ * The server ends a writing connection that says nothing for so long. Only so do the locks of a transaction go whose
+ * client has vanished without a word (a network that swallows packets): by itself the server would wait for hours.
+ */
+const WRITER_SILENCE_SECONDS_MAX = 3;
+
+/** Where the database is, and as whom to use it. */
+export interface MariadbAccess {
+  host: string;
+  port: number;
+  database: string;
+  user: string;
+  password: string;
+}
+
+export interface PoolOptions {
+  connectionsMax: number;
+  /**
+   * True: each statement is a transaction of its own. False: nothing is kept that was not committed by a `commit`
+   * that was sent, also when the statement that was to begin the transaction has failed.
+   */
+  autocommit: boolean;
+  /** Looks at a new connection before its first use. */
+  onConnect?: (connection: Connection) => Promise<void>;
+}
+
+interface Member {
+  connection: Connection;
+  socket: Socket;
+}
+
+interface Waiter {
+  resolve(member: Member): void;
+  reject(error: Error): void;
+}
+
+export class MariadbPool {
+  readonly access: MariadbAccess;
+  readonly #options: PoolOptions;
+  readonly #idle: Member[] = [];
+  readonly #busy = new Set<Member>();
+  readonly #waiting: Waiter[] = [];
+  #opening = 0;
+  #closed = false;
+
+  constructor(access: MariadbAccess, options: PoolOptions) {
+    this.access = access;
+    this.#options = options;
+  }
+
+  /**
+   * Gives `work` a connection of its own; after `timeoutMs` it is cut off, and whatever it waits for fails. When
+   * `work` throws, the connection is closed, which rolls back what it had begun.
+   * @throws MariadbUnavailable when the database is away or too slow, and what `work` throws
+   */
+  async use<T>(work: (connection: Connection) => Promise<T>, timeoutMs = USE_MS_MAX): Promise<T> {
+    const until = performance.now() + timeoutMs;
+    const member = await this.#acquire(timeoutMs);
+    const tooSlow = new Error(`no answer within ${timeoutMs} ms`);
+    const timer = setTimeout(() => member.socket.destroy(tooSlow), Math.max(0, until - performance.now()));
+    let sound = false;
+    try {
+      const result = await work(member.connection);
+      sound = true;
+      return result;
+    } catch (error) {
+      if (!isConnectionLost(error)) throw error;
+      this.#dropIdle();
+      throw new MariadbUnavailable(`the connection to the database ${this.#place} was lost: ${reasonOf(error)}`, error);
+    } finally {
+      clearTimeout(timer);
+      this.#release(member, sound);
+    }
+  }
+
+  /** One statement that changes nothing, tried once more when the connection turns out to be dead. */
+  async read<T>(sql: string, values: readonly unknown[] = [], timeoutMs = USE_MS_MAX): Promise<T[]> {
+    const query = (connection: Connection) => connection.query<T[]>(sql, values);
+    try {
+      return await this.use(query, timeoutMs);
+    } catch (error) {
+      if (!(error instanceof MariadbUnavailable) || this.#closed) throw error;
+      return await this.use(query, timeoutMs);
+    }
+  }
+
+  get #place(): string {
+    return `${this.access.host}:${this.access.port}`;
+  }
+
+  get #count(): number {
+    return this.#idle.length + this.#busy.size + this.#opening;
+  }
+
+  async #acquire(timeoutMs: number): Promise<Member> {
+    if (this.#closed) throw new MariadbUnavailable('the connections to the database are closed');
+    const idle = this.#idle.pop();
+    if (idle !== undefined) {
+      this.#busy.add(idle);
+      return idle;
+    }
+    return this.#count < this.#options.connectionsMax ? this.#open() : this.#wait(timeoutMs);
+  }
+
+  #wait(timeoutMs: number): Promise<Member> {
+    return new Promise((resolve, reject) => {
+      const waiter: Waiter = {
+        resolve: (member) => {
+          clearTimeout(timer);
+          resolve(member);
+        },
+        reject: (error) => {
+          clearTimeout(timer);
+          reject(error);
+        },
+      };
+      const timer = setTimeout(() => {
+        this.#waiting.splice(this.#waiting.indexOf(waiter), 1);
+        reject(new MariadbUnavailable(`no connection to the database ${this.#place} was free within ${timeoutMs} ms`));
+      }, timeoutMs);
+      this.#waiting.push(waiter);
+    });
+  }
+
+  async #open(): Promise<Member> {
+    this.#opening += 1;
+    let socket: Socket | undefined;
+    try {
+      const { host, port } = this.access;
+      const config: ConnectionConfig = {
+        ...configOf(this.access, this.#options.autocommit),
+        stream: (callback) => {
+          socket = connect({ host, port, noDelay: true, keepAlive: true });
+          callback(undefined, socket);
+        },
+      };
+      const connection = await createConnection(config);
+      const member = { connection, socket: socket as Socket };
+      connection.on('error', () => this.#forget(member));
+      connection.on('end', () => this.#forget(member));
+      await this.#greet(member);
+      if (this.#closed) throw new MariadbUnavailable('the connections to the database are closed');
+      this.#busy.add(member);
+      return member;
+    } catch (error) {
+      socket?.destroy();
+      if (!isConnectionLost(error)) throw error;
+      throw new MariadbUnavailable(`the database ${this.#place} cannot be reached: ${reasonOf(error)}`, error);
+    } finally {
+      this.#opening -= 1;
+    }
+  }
+
+  async #greet({ connection, socket }: Member): Promise<void> {
+    const timer = setTimeout(() => socket.destroy(new Error('no answer to the first statement')), CONNECT_MS_MAX);
+    try {
+      await this.#options.onConnect?.(connection);
+    } finally {
+      clearTimeout(timer);
+    }
+  }
+
+  #release(member: Member, succeeded: boolean): void {
+    const sound = this.#busy.delete(member) && succeeded && !this.#closed && member.connection.isValid();
+    if (!sound) member.socket.destroy();
+    const waiter = this.#waiting.shift();
+    if (waiter === undefined) {
+      if (sound) this.#idle.push(member);
+      return;
+    }
+    if (sound) {
+      this.#busy.add(member);
+      waiter.resolve(member);
+      return;
+    }
+    this.#open().then(waiter.resolve, waiter.reject);
+  }
+
+  #forget(member: Member): void {
+    this.#busy.delete(member);
+    const index = this.#idle.indexOf(member);
+    if (index >= 0) this.#idle.splice(index, 1);
+    member.socket.destroy();
+  }
+
+  /** What one connection has lived through the idle ones have too, and they would tell only when they are used. */
+  #dropIdle(): void {
+    for (const member of this.#idle.splice(0)) member.socket.destroy();
+  }
+
+  async close(): Promise<void> {
+    this.#closed = true;
+    for (const waiter of this.#waiting.splice(0)) {
+      waiter.reject(new MariadbUnavailable('the connections to the database are closed'));
+    }
+    await Promise.all(this.#idle.splice(0).map(({ connection }) => connection.end().catch(() => undefined)));
+    this.#dropIdle();
+    for (const member of this.#busy) member.socket.destroy();
+  }
+}
+
+/**
+ * The session that every statement of Holdfast's counts on, whatever the server's own defaults are: `read committed`
+ * (each statement sees what is committed, and an insert locks no gaps), errors instead of silently changed values.
+ */
+function configOf({ user, password, database }: MariadbAccess, autocommit: boolean): ConnectionConfig {
+  return {
+    user,
+    password,
+    database,
+    connectTimeout: CONNECT_MS_MAX,
+    bigIntAsNumber: true,
+    insertIdAsNumber: true,
+    checkNumberRange: true,
+    decimalAsNumber: true,
+    // `affectedRows` counts rows that a condition found, also where the update has left them as they were.
+    foundRows: true,
+    pipelining: true,
+    initSql: [
+      ...(autocommit
+        ? []
+        : [`set wait_timeout = ${WRITER_SILENCE_SECONDS_MAX}, net_read_timeout = ${WRITER_SILENCE_SECONDS_MAX}`]),
+      'set session transaction isolation level read committed',
+      `set autocommit = ${autocommit ? 1 : 0}, unique_checks = 1, foreign_key_checks = 1,
+         sql_mode = 'STRICT_ALL_TABLES,NO_ENGINE_SUBSTITUTION,NO_ZERO_DATE,NO_ZERO_IN_DATE,ERROR_FOR_DIVISION_BY_ZERO',
+         innodb_lock_wait_timeout = ${LOCK_WAIT_SECONDS_MAX}, lock_wait_timeout = ${LOCK_WAIT_SECONDS_MAX}`,
+    ],
+  };
+}
