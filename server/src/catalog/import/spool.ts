@@ -39,7 +39,7 @@ export class Spool {
     return new Spool(path, await open(path, 'wx+', 0o600));
   }
 
-  /** `rows` are texts of JSON. */
+  /** `rows` are values in JSON, of one row each. */
   async append(index: number, line: number, rows: readonly string[]): Promise<void> {
     const text = `[${rows.join(',')}]\n`;
     const length = Buffer.byteLength(text);
@@ -58,6 +58,7 @@ export class Spool {
       written += (await this.#file.write(bytes, written, bytes.length - written)).bytesWritten;
   }
 
+  /** The values of all rows of the chunk. */
   async read({ offset, length }: SpoolChunk): Promise<unknown[]> {
     const bytes = Buffer.allocUnsafe(length);
     for (let read = 0; read < length; ) {
