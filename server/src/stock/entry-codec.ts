@@ -12,6 +12,7 @@ import {
   type HoldItem,
   type LevelRead,
   type Line,
+  type Provenance,
   type Read,
   type TotalsRead,
 } from './entry.ts';
@@ -22,13 +23,26 @@ export function encodeEntry(entry: Entry): string {
     `{"version":${entry.version},"partition":${entry.partition},"epoch":${entry.epoch},"seq":${entry.seq}` +
     `,"at":${entry.at},"hqId":"${entry.hqId}","operationId":${nullable(entry.operationId)}` +
     `,"fingerprint":${JSON.stringify(entry.fingerprint)},"duplicateOf":${entry.duplicateOf}` +
-    `,"actor":${JSON.stringify(entry.actor)},"origin":${JSON.stringify(entry.origin)}` +
-    `,"correlationId":${JSON.stringify(entry.correlationId)},"causationId":${JSON.stringify(entry.causationId)}` +
-    `,"command":${encodeCommand(entry.command)}` +
+    `,${encodeProvenance(entry)},"command":${encodeCommand(entry.command)}` +
     `,"read":{"levels":[${joined(read.levels, encodeLevel)}],"totals":[${joined(read.totals, encodeTotals)}]` +
     `,"holds":[${joined(read.holds, encodeHold)}]${encodeRareReads(read)}}` +
     `,"outcome":${JSON.stringify(entry.outcome)},"lines":[${joined(entry.lines, encodeLine)}]` +
     `,"holds":[${joined(entry.holds, encodeHold)}]}`
+  );
+}
+
+function encodeProvenance({ actor, origin, correlationId, causationId }: Provenance): string {
+  return (
+    `"actor":${JSON.stringify(actor)},"origin":${JSON.stringify(origin)}` +
+    `,"correlationId":${JSON.stringify(correlationId)},"causationId":${JSON.stringify(causationId)}`
+  );
+}
+
+/** The part of an entry's text that is known before its command is decided, without the command and the braces. */
+export function encodeRequest(request: Provenance & Pick<Entry, 'hqId' | 'operationId' | 'fingerprint'>): string {
+  return (
+    `"hqId":"${request.hqId}","operationId":${nullable(request.operationId)}` +
+    `,"fingerprint":${JSON.stringify(request.fingerprint)},${encodeProvenance(request)}`
   );
 }
 
@@ -85,7 +99,7 @@ function encodeRareReads({ unknownStore, unknownProduct, settings }: Read): stri
 }
 
 /** Counts and adjustments are rare and keep their items as objects. */
-function encodeCommand(command: Command): string {
+export function encodeCommand(command: Command): string {
   if (command.type === 'count' || command.type === 'adjust' || !('items' in command) || command.items === undefined) {
     return JSON.stringify(command);
   }
@@ -109,17 +123,28 @@ export function decodeEntry(text: string): Entry {
   if (stored.version !== ENTRY_VERSION) {
     throw new UnknownEntryVersion(stored.version);
   }
+  return { ...stored, command: decodeCommand(stored.command), ...decodeDecided(stored) };
+}
+
+/** What a decision added to its request. */
+export type Decided = Pick<Entry, 'read' | 'outcome' | 'lines' | 'holds'>;
+
+/** Reads the part of an entry's text that follows its command, without the braces. */
+export function parseDecided(text: string): Decided {
+  return decodeDecided(JSON.parse(`{${text}}`) as StoredEntry);
+}
+
+function decodeDecided({ read, outcome, lines, holds }: Pick<StoredEntry, keyof Decided>): Decided {
   return {
-    ...stored,
-    command: decodeCommand(stored.command),
     read: {
-      ...stored.read,
-      levels: stored.read.levels.map(decodeLevel),
-      totals: stored.read.totals.map(decodeTotals),
-      holds: stored.read.holds.map(decodeHold),
+      ...read,
+      levels: read.levels.map(decodeLevel),
+      totals: read.totals.map(decodeTotals),
+      holds: read.holds.map(decodeHold),
     },
-    lines: stored.lines.map(decodeLine),
-    holds: stored.holds.map(decodeHold),
+    outcome,
+    lines: lines.map(decodeLine),
+    holds: holds.map(decodeHold),
   };
 }
 
@@ -141,7 +166,7 @@ function decodeItem(tuple: Tuple): Item {
   return price === undefined ? { storeId, productId, quantity } : { storeId, productId, quantity, price };
 }
 
-function decodeLevel(tuple: Tuple): LevelRead {
+export function decodeLevel(tuple: Tuple): LevelRead {
   const [storeId, productId, onHand, reserved, safetyStock, lowThreshold, version, lastCount] = tuple as [
     string,
     string,
@@ -157,7 +182,7 @@ function decodeLevel(tuple: Tuple): LevelRead {
   return level;
 }
 
-function decodeTotals(tuple: Tuple): TotalsRead {
+export function decodeTotals(tuple: Tuple): TotalsRead {
   const [productId, onHand, reserved, safetyStock] = tuple as [string, number, number, number];
   return { productId, onHand, reserved, safetyStock };
 }

@@ -18,9 +18,8 @@ export interface RowFormat<Row> {
   read(fields: readonly string[]): Row;
   /** A file names it once. */
   keyOf(row: Row): { storeId: string; productId: string };
-  /** Values in JSON, without brackets; `decode` takes those of many rows. */
   encode(row: Row): string;
-  decode(values: readonly unknown[]): Row[];
+  decode(value: unknown): Row;
 }
 
 export function stockRows(columns: Columns): RowFormat<StockRow> {
@@ -32,20 +31,11 @@ export function stockRows(columns: Columns): RowFormat<StockRow> {
       quantity: cell.required(fields, 'quantity', quantityOf),
     }),
     keyOf: (row) => row,
-    // Written by hand and without names, for a file may have millions of rows. Ids of a checked row hold nothing that
-    // JSON escapes.
-    encode: ({ storeId, productId, quantity }) => `"${storeId}","${productId}",${quantity}`,
-    decode: stockRowsOf,
+    // Written by hand: ids of a checked row hold nothing that JSON escapes.
+    encode: ({ storeId, productId, quantity }) =>
+      `{"storeId":"${storeId}","productId":"${productId}","quantity":${quantity}}`,
+    decode: (value) => value as StockRow,
   };
-}
-
-function stockRowsOf(values: readonly unknown[]): StockRow[] {
-  const rows: StockRow[] = [];
-  for (let at = 0; at < values.length; at += 3) {
-    const [storeId, productId, quantity] = [values[at] as string, values[at + 1] as string, values[at + 2] as number];
-    rows.push({ storeId, productId, quantity });
-  }
-  return rows;
 }
 
 export function storeRows(columns: Columns): RowFormat<Store> {
@@ -61,7 +51,7 @@ export function storeRows(columns: Columns): RowFormat<Store> {
     }),
     keyOf: ({ storeId }) => ({ storeId, productId: '' }),
     encode: (row) => JSON.stringify(row),
-    decode: (values) => values as Store[],
+    decode: (value) => value as Store,
   };
 }
 
@@ -83,7 +73,7 @@ export function productRows(columns: Columns): RowFormat<Product> {
     }),
     keyOf: ({ productId }) => ({ storeId: '', productId }),
     encode: (row) => JSON.stringify(row),
-    decode: (values) => values as Product[],
+    decode: (value) => value as Product,
   };
 }
 

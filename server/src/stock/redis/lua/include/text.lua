@@ -1,0 +1,25 @@
+-- Numbers and JSON. Lua joins numbers with 14 digits, and sums over an HQ have more.
+local function int(number)
+  return string.format('%d', number)
+end
+
+local function int_or_null(number)
+  return number == nil and 'null' or string.format('%d', number)
+end
+
+-- Ids hold nothing that JSON escapes.
+local function text_or_null(text)
+  return text == nil and 'null' or '"' .. text .. '"'
+end
+
+-- What JSON calls null, and what was left out.
+local function optional(value)
+  if value == cjson.null then return nil end
+  return value
+end
+
+local function joined(values, encode)
+  local texts = {}
+  for index = 1, #values do texts[index] = encode(values[index]) end
+  return table.concat(texts, ',')
+end
