@@ -1,6 +1,6 @@
 /** What the environment says, checked: a wrong value names its variable and what it may be. */
 import { resolve } from 'node:path';
-import { UsageError } from './failures.ts';
+import { type Environment, given, wrong } from './environment.ts';
 
 const PORT_DEFAULT = 8083;
 const LOG_LEVELS = ['fatal', 'error', 'warn', 'info', 'debug', 'trace', 'silent'] as const;
@@ -8,7 +8,6 @@ const MODES = ['embedded', 'cluster'] as const;
 
 type LogLevel = (typeof LOG_LEVELS)[number];
 export type Mode = (typeof MODES)[number];
-export type Environment = Record<string, string | undefined>;
 
 export interface Configuration {
   mode: Mode;
@@ -19,10 +18,6 @@ export interface Configuration {
   logLevel: LogLevel;
   /** Log every request. */
   accessLog: boolean;
-}
-
-function wrong(variable: string, value: string, mayBe: string): UsageError {
-  return new UsageError(`${variable} is ${JSON.stringify(value)}, but it must be ${mayBe}.`);
 }
 
 /** @throws UsageError */
@@ -43,12 +38,6 @@ export function dataFolderOf(environment: Environment): string {
 
 export function modeOf(environment: Environment): Mode {
   return oneOf(environment, 'HOLDFAST_MODE', MODES, 'embedded');
-}
-
-/** A variable that is set to nothing is not set. */
-function given(environment: Environment, variable: string): string | undefined {
-  const value = environment[variable];
-  return value === undefined || value === '' ? undefined : value;
 }
 
 function oneOf<T extends string>(environment: Environment, variable: string, values: readonly T[], otherwise: T): T {

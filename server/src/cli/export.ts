@@ -3,7 +3,7 @@ import { createWriteStream } from 'node:fs';
 import { Readable } from 'node:stream';
 import { pipeline } from 'node:stream/promises';
 import { exportMovements, exportStock } from '../catalog/export/export-csv.ts';
-import type { Environment } from './configuration.ts';
+import type { Environment } from './environment.ts';
 import { withInstallation } from './installation.ts';
 
 export type ExportKind = 'stock' | 'movements';

@@ -6,7 +6,8 @@ import { ImportInterrupted, type ImportProgress, type ImportReport, importCsv } 
 import type { RunningApplication } from '../compose.ts';
 import type { Provenance } from '../stock/entry.ts';
 import { ID_PATTERN } from '../stock/identifiers.ts';
-import { dataFolderOf, type Environment } from './configuration.ts';
+import { dataFolderOf } from './configuration.ts';
+import type { Environment } from './environment.ts';
 import { CommandFailed, UsageError } from './failures.ts';
 import { type ServerClient, withInstallation } from './installation.ts';
 import { ProgressBar } from './progress.ts';

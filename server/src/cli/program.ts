@@ -5,7 +5,7 @@
 import { Argument, Command, Option } from 'commander';
 import { ROLES } from '../access/roles.ts';
 import type { ImportKind } from '../catalog/import/columns.ts';
-import type { Environment } from './configuration.ts';
+import type { Environment } from './environment.ts';
 import type { ExportKind, ExportOptions } from './export.ts';
 import type { ImportOptions } from './import.ts';
 import type { TokenOptions } from './token.ts';

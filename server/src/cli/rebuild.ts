@@ -1,6 +1,6 @@
 /** `holdfast rebuild`: builds a projection (or all) anew from the entries, while serving, then switches. */
 import type { RebuildReport } from '../application.ts';
-import type { Environment } from './configuration.ts';
+import type { Environment } from './environment.ts';
 import { withInstallation } from './installation.ts';
 import { type Progress, ProgressBar } from './progress.ts';
 

@@ -4,7 +4,8 @@ import type { Role } from '../access/roles.ts';
 import { loadTokenKey, sharedTokenKey } from '../access/token-key.ts';
 import { issueToken } from '../access/tokens.ts';
 import { ID_PATTERN } from '../stock/identifiers.ts';
-import { dataFolderOf, type Environment, modeOf } from './configuration.ts';
+import { dataFolderOf, modeOf } from './configuration.ts';
+import type { Environment } from './environment.ts';
 import { UsageError } from './failures.ts';
 
 export interface TokenOptions {

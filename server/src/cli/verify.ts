@@ -1,6 +1,6 @@
 /** `holdfast verify`: walks the chain and proves entries = projections = engine. Exit code 1 when they differ. */
 import type { VerifyReport } from '../application.ts';
-import type { Environment } from './configuration.ts';
+import type { Environment } from './environment.ts';
 import { withInstallation } from './installation.ts';
 import { type Progress, ProgressBar } from './progress.ts';
 

@@ -1,0 +1,176 @@
+/** What the environment says of the servers of a cluster, and of this node's part in it. */
+import { hostname } from 'node:os';
+import { PROCESS_ROLES, type ProcessRole } from '../process-roles.ts';
+import { type Environment, given, wrong } from './environment.ts';
+import { UsageError } from './failures.ts';
+
+const REDIS_PORT_DEFAULT = '6379';
+const SENTINEL_PORT_DEFAULT = '26379';
+const DB_NAME_DEFAULT = 'commerce-inventory';
+const PORT_MAX = 65_535;
+/** Marks a node in owner rows and locks; no separator of either may be in it. */
+const NODE = /^[A-Za-z0-9._-]{1,64}$/;
+
+export interface HostAndPort {
+  host: string;
+  port: number;
+}
+
+export type RedisSettings =
+  | { kind: 'standalone'; url: string }
+  | { kind: 'cluster'; urls: string[] }
+  | { kind: 'sentinel'; group: string; sentinels: HostAndPort[]; password?: string; sentinelPassword?: string };
+
+export interface DatabaseSettings extends HostAndPort {
+  database: string;
+  user: string;
+  password: string;
+}
+
+export interface ClusterConfiguration {
+  node: string;
+  roles: ReadonlySet<ProcessRole>;
+  redis: RedisSettings;
+  database: DatabaseSettings;
+  /** Null: no role of this node needs Kafka. */
+  kafka: { brokers: string[]; groupId: string } | null;
+  topics: { prefix: string | undefined; map: string | undefined };
+  outbox: 'relay' | 'debezium';
+  /** Rejected entries of one partition within ten minutes after which it waits for an operator. */
+  poisonRebuildsMax: number;
+}
+
+/**
+ * `roles`: what `--roles` says; it wins over `HOLDFAST_ROLES`.
+ * @throws UsageError that names the variable and what it may be
+ */
+export function readClusterConfiguration(environment: Environment, roles?: string): ClusterConfiguration {
+  const chosen = rolesOf(environment, roles);
+  return {
+    node: nodeOf(environment),
+    roles: chosen,
+    redis: redisOf(environment),
+    database: {
+      host: given(environment, 'DB_HOST') ?? 'localhost',
+      port: portOf(environment, 'DB_PORT', 3306),
+      database: given(environment, 'DB_NAME') ?? DB_NAME_DEFAULT,
+      user: required(environment, 'DB_USERNAME', 'the user that owns the tables'),
+      password: required(environment, 'DB_PASSWORD', 'the password of that user'),
+    },
+    kafka: chosen.has('relay') || chosen.has('consumers') ? kafkaOf(environment) : null,
+    topics: { prefix: given(environment, 'TOPIC_PREFIX'), map: given(environment, 'TOPIC_MAP') },
+    outbox: outboxOf(environment),
+    poisonRebuildsMax: poisonRebuildsOf(environment),
+  };
+}
+
+function required(environment: Environment, variable: string, what: string): string {
+  const value = given(environment, variable);
+  if (value !== undefined) return value;
+  throw new UsageError(
+    `${variable} is not set: in cluster mode it must be ${what}. \`npm run infra:up\` starts servers on this machine and writes all settings to .infra/env.`,
+  );
+}
+
+function rolesOf(environment: Environment, option: string | undefined): ReadonlySet<ProcessRole> {
+  const name = option === undefined ? 'HOLDFAST_ROLES' : '--roles';
+  const value = option ?? given(environment, 'HOLDFAST_ROLES');
+  if (value === undefined) return new Set(PROCESS_ROLES);
+  const roles = value.split(',').map((role) => role.trim());
+  const unknown = roles.find((role) => !(PROCESS_ROLES as readonly string[]).includes(role));
+  if (unknown !== undefined) throw wrong(name, value, `some of ${PROCESS_ROLES.join(',')}, joined by commas`);
+  return new Set(roles as ProcessRole[]);
+}
+
+function nodeOf(environment: Environment): string {
+  const value = given(environment, 'HOLDFAST_NODE');
+  if (value === undefined)
+    return `${hostname()
+      .replaceAll(/[^A-Za-z0-9.-]/g, '-')
+      .slice(0, 48)}-${process.pid}`;
+  if (NODE.test(value)) return value;
+  throw wrong('HOLDFAST_NODE', value, '1 to 64 characters of A-Z a-z 0-9 . _ -, another for each node');
+}
+
+function redisOf(environment: Environment): RedisSettings {
+  const sentinels = given(environment, 'REDIS_SENTINELS');
+  if (sentinels !== undefined) return sentinelOf(environment, sentinels);
+  const url = given(environment, 'REDIS_URL');
+  if (url !== undefined) return redisAt(url);
+  const host = given(environment, 'REDIS_HOST');
+  if (host === undefined) {
+    throw new UsageError(
+      'REDIS_URL is not set: in cluster mode it must be where Redis is, such as redis://:password@localhost:6379 (of a Redis Cluster several, joined by commas), or REDIS_HOST its host. `npm run infra:up` starts one on this machine and writes all settings to .infra/env.',
+    );
+  }
+  const password = given(environment, 'REDIS_PASSWORD');
+  const credentials = password === undefined ? '' : `:${encodeURIComponent(password)}@`;
+  return { kind: 'standalone', url: `redis://${credentials}${host}:${portOf(environment, 'REDIS_PORT', 6379)}` };
+}
+
+function redisAt(value: string): RedisSettings {
+  const urls = value.split(',').map((url) => url.trim());
+  for (const url of urls) {
+    const scheme = URL.canParse(url) ? new URL(url).protocol : '';
+    if (scheme === 'redis:' || scheme === 'rediss:') continue;
+    // Without the value: a password may be in it.
+    throw new UsageError(
+      `REDIS_URL must be of the form redis://[user:password@]host[:${REDIS_PORT_DEFAULT}] (rediss:// with TLS), several of a Redis Cluster joined by commas.`,
+    );
+  }
+  return urls.length === 1 ? { kind: 'standalone', url: urls[0] as string } : { kind: 'cluster', urls };
+}
+
+function sentinelOf(environment: Environment, value: string): RedisSettings {
+  const password = given(environment, 'REDIS_PASSWORD');
+  const sentinelPassword = given(environment, 'REDIS_SENTINEL_PASSWORD');
+  return {
+    kind: 'sentinel',
+    group: given(environment, 'REDIS_SENTINEL_GROUP') ?? 'mymaster',
+    sentinels: value.split(',').map((part) => hostAndPort('REDIS_SENTINELS', part.trim(), SENTINEL_PORT_DEFAULT)),
+    ...(password === undefined ? {} : { password }),
+    ...(sentinelPassword === undefined ? {} : { sentinelPassword }),
+  };
+}
+
+function hostAndPort(variable: string, value: string, portDefault: string): HostAndPort {
+  const [, host, port = portDefault] = /^([A-Za-z0-9._-]+)(?::(\d{1,5}))?$/.exec(value) ?? [];
+  if (host !== undefined && Number(port) <= PORT_MAX) return { host, port: Number(port) };
+  throw wrong(variable, value, `host:port, several joined by commas, such as localhost:${portDefault}`);
+}
+
+function kafkaOf(environment: Environment): ClusterConfiguration['kafka'] {
+  const variable = given(environment, 'KAFKA_BOOTSTRAP_SERVERS')
+    ? 'KAFKA_BOOTSTRAP_SERVERS'
+    : 'SPRING_KAFKA_BOOTSTRAP_SERVERS';
+  const value = given(environment, variable);
+  if (value === undefined) {
+    throw new UsageError(
+      'KAFKA_BOOTSTRAP_SERVERS is not set: the roles relay and consumers need it, such as localhost:9092. A node without those roles needs no Kafka: --roles api,recorder,projector,scheduler.',
+    );
+  }
+  const brokers = value.split(',').map((part) => hostAndPort(variable, part.trim(), '9092'));
+  return {
+    brokers: brokers.map(({ host, port }) => `${host}:${port}`),
+    groupId: given(environment, 'KAFKA_GROUP_ID') ?? 'holdfast',
+  };
+}
+
+function outboxOf(environment: Environment): 'relay' | 'debezium' {
+  const value = given(environment, 'OUTBOX') ?? 'relay';
+  if (value === 'relay' || value === 'debezium') return value;
+  throw wrong('OUTBOX', value, 'relay (the relay publishes) or debezium (a table that Debezium reads)');
+}
+
+function poisonRebuildsOf(environment: Environment): number {
+  const value = given(environment, 'POISON_REBUILDS_MAX') ?? '1';
+  if (/^\d{1,4}$/.test(value)) return Number(value);
+  throw wrong('POISON_REBUILDS_MAX', value, 'a whole number from 0 to 9999');
+}
+
+function portOf(environment: Environment, variable: string, otherwise: number): number {
+  const value = given(environment, variable);
+  if (value === undefined) return otherwise;
+  if (/^\d{1,5}$/.test(value) && Number(value) > 0 && Number(value) <= PORT_MAX) return Number(value);
+  throw wrong(variable, value, 'a port from 1 to 65535');
+}
