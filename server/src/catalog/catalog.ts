@@ -85,8 +85,11 @@ export interface Catalog {
    */
   putStores(change: MasterChange, stores: readonly Store[]): Promise<PutResult[]>;
   putProducts(change: MasterChange, products: readonly Product[]): Promise<PutResult[]>;
-  /** The engine has heard of these revisions. */
-  markConfigured(hqId: string, marks: readonly ConfiguredMark[]): Promise<void>;
+  /**
+   * The engine has heard of these revisions. Returns the rows that were written again since: another node may have told
+   * the engine of the later revision before this one told it of the earlier, so it must hear of the later once more.
+   */
+  markConfigured(hqId: string, marks: readonly ConfiguredMark[]): Promise<Pending[]>;
   /** Rows that wait for the engine, of every HQ, at most `limit`. */
   pending(limit: number): Promise<Pending[]>;
   store(hqId: string, storeId: string): Promise<Store | null>;

@@ -111,7 +111,7 @@ export class MasterData {
   ): Promise<PutAnswer> {
     const pending = { hqId, ...put };
     const execution = await this.#configure(provenance, pending);
-    if (execution.status === 'recorded') await this.#catalog.markConfigured(hqId, [markOf(pending)]);
+    if (execution.status === 'recorded') await this.#mark(provenance, hqId, [markOf(pending)]);
     return { created: put.created, execution };
   }
 
@@ -121,9 +121,15 @@ export class MasterData {
       rows.filter((_, index) => executions[index]?.status === 'recorded'),
       ({ hqId }) => hqId,
     );
-    for (const [hqId, known] of recorded) await this.#catalog.markConfigured(hqId, known.map(markOf));
+    for (const [hqId, known] of recorded) await this.#mark(provenance, hqId, known.map(markOf));
     const refused = executions.find(({ status }) => status !== 'recorded');
     if (refused !== undefined) throw new NotConfigured(refused);
+  }
+
+  /** Marks what the engine has heard of, and tells it once more of what was overtaken meanwhile. */
+  async #mark(provenance: Provenance, hqId: string, marks: readonly ConfiguredMark[]): Promise<void> {
+    const overtaken = await this.#catalog.markConfigured(hqId, marks);
+    if (overtaken.length > 0) await this.#makeAllKnown(provenance, overtaken);
   }
 
   #configure(provenance: Provenance, pending: Pending): Promise<Execution> {

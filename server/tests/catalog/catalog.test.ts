@@ -2,7 +2,10 @@ import { join } from 'node:path';
 import { DatabaseSync } from 'node:sqlite';
 import { afterEach, beforeEach, describe, expect, it } from 'vitest';
 import type { MasterChange, Product, Store } from '../../src/catalog/catalog.ts';
+import { MasterData } from '../../src/catalog/master-data.ts';
 import { InvalidCursor } from '../../src/events/event-feed.ts';
+import type { CommandExecutor } from '../../src/recording/command-executor.ts';
+import type { CommandRequest } from '../../src/stock/stock-engine.ts';
 import { Pipeline, PROVENANCE } from './pipeline.ts';
 
 const change: MasterChange = { hqId: 'HQ001', provenance: PROVENANCE, at: 1_700_000_000_000 };
@@ -135,6 +138,20 @@ describe('master data', () => {
     const row = await catalog.product('HQ001', 'P1');
     const [level] = pipeline.engine.levels('HQ001', [{ storeId: 'S1', productId: 'P1' }]);
     expect(level?.safetyStock).toBe(row?.safetyStock);
+  });
+
+  it('leaves the last row’s settings in the engine when another node’s command came before the one of an earlier row', async () => {
+    const { masterData, catalog, executor } = pipeline;
+    await masterData.putStore(change, store('S1'));
+    const held = Promise.withResolvers<void>();
+    const slow = { execute: (request: CommandRequest) => held.promise.then(() => executor.execute(request)) };
+    const otherNode = new MasterData({ catalog, executor: slow as unknown as CommandExecutor });
+    const earlier = otherNode.putProduct(change, product('P1', { safetyStock: 1 }));
+    await expect.poll(() => catalog.product('HQ001', 'P1')).not.toBeNull();
+    await masterData.putProduct(change, product('P1', { safetyStock: 2 }));
+    held.resolve();
+    await earlier;
+    expect(pipeline.engine.levels('HQ001', [{ storeId: 'S1', productId: 'P1' }])[0]?.safetyStock).toBe(2);
   });
 
   it('heals a crash between row and command', async () => {

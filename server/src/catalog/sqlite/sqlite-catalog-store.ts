@@ -132,13 +132,22 @@ export class SqliteCatalogStore {
     this.#insertAudit.run(at, hqId, kind, subjectId, ...who, before, after);
   }
 
-  markConfigured(hqId: string, marks: readonly ConfiguredMark[]): void {
-    this.#inTransaction(() => {
+  markConfigured(hqId: string, marks: readonly ConfiguredMark[]): Pending[] {
+    return this.#inTransaction(() => {
+      const overtaken: Pending[] = [];
       for (const { kind, id, revision } of marks) {
         const { mark } = kind === 'store' ? this.#stores : this.#products;
         mark.run(revision, hqId, id, revision);
+        const newer = this.#revised(kind, hqId, id);
+        if (newer !== null && newer.revision > revision) overtaken.push(newer);
       }
+      return overtaken;
     });
+  }
+
+  #revised(kind: MasterKind, hqId: string, id: string): Pending | null {
+    const found = kind === 'store' ? this.#find(this.#stores, hqId, id) : this.#find(this.#products, hqId, id);
+    return found === null ? null : ({ kind, hqId, revision: found.revisions.revision, row: found.row } as Pending);
   }
 
   pending(limit: number): Pending[] {

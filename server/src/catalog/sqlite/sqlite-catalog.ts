@@ -33,7 +33,7 @@ export class SqliteCatalog implements Catalog {
     return this.#write('putProducts', change, products);
   }
 
-  markConfigured(hqId: string, marks: readonly ConfiguredMark[]): Promise<void> {
+  markConfigured(hqId: string, marks: readonly ConfiguredMark[]): Promise<Pending[]> {
     return this.#write('markConfigured', hqId, marks);
   }
 
