@@ -25,6 +25,20 @@ export interface EventBatch {
   atEnd: boolean;
 }
 
+/** An event as it goes over a wire: nothing of it is looked into any more. */
+export interface WireEvent {
+  /** Decides the topic. */
+  type: string;
+  /** Events of one key keep their order. */
+  key: string;
+  /** The whole CloudEvent, structured JSON. */
+  text: string;
+}
+
+function wireOf(event: StockEvent): WireEvent {
+  return { type: event.type, key: event.partitionkey, text: JSON.stringify(event) };
+}
+
 /** Derives events from recorded entries, away from the event loop that serves requests. */
 export interface EventSource {
   /** Matching events of one partition after a position, at most `limit`, from a bounded number of entries. */
@@ -58,4 +72,12 @@ const EVERYTHING: EventFilter = { hqId: null };
 /** All events of a source, as a relay reads them. */
 export function allOf(source: EventSource): ReadEvents<PlacedEvent> {
   return (partition, after, limit) => source.read(partition, after, EVERYTHING, limit);
+}
+
+/** All events of a source, as a relay to a broker reads them. */
+export function allOnTheWire(source: EventSource): ReadEvents<WireEvent> {
+  return async (partition, after, limit) => {
+    const { events, position } = await source.read(partition, after, EVERYTHING, limit);
+    return { events: events.map(({ event }) => wireOf(event)), position };
+  };
 }

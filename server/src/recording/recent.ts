@@ -1,5 +1,5 @@
 /** Values that are remembered in each of two generations; the older one is forgotten when the younger is full. */
-const REMEMBERED_MAX = 100_000;
+export const REMEMBERED_MAX = 100_000;
 
 /** When the older generation may be forgotten: some of it may be all that is known. */
 export interface Forgetting {

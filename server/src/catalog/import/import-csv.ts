@@ -140,6 +140,8 @@ class Import<Row> {
   readonly #importChunk: ImportChunk<Row>;
   readonly #refusals = new Refusals();
   readonly #done = { imported: 0, created: 0, replayed: 0 };
+  /** Of this file; null until its header is read. */
+  #rows: RowFormat<Row> | null = null;
 
   constructor(
     parts: ImportParts,
@@ -179,7 +181,10 @@ class Import<Row> {
     return checkFile(source, {
       kind,
       mapping,
-      format: this.#format,
+      format: (columns) => {
+        this.#rows = this.#format(columns);
+        return this.#rows;
+      },
       check: this.#check,
       spool,
       refusals: this.#refusals,
@@ -202,7 +207,8 @@ class Import<Row> {
         // A commit sets several chunks going at once; whoever else waits for this thread comes in between them.
         await immediate();
         try {
-          this.#add(await this.#persist((await spool.read(chunk)) as Row[], chunk, digest));
+          const chunkRows = (this.#rows as RowFormat<Row>).decode(await spool.read(chunk));
+          this.#add(await this.#persist(chunkRows, chunk, digest));
         } catch (error) {
           failure ??= error;
         }

@@ -18,8 +18,9 @@ export interface RowFormat<Row> {
   read(fields: readonly string[]): Row;
   /** A file names it once. */
   keyOf(row: Row): { storeId: string; productId: string };
+  /** Values in JSON, without brackets; `decode` takes those of many rows. */
   encode(row: Row): string;
-  decode(value: unknown): Row;
+  decode(values: readonly unknown[]): Row[];
 }
 
 export function stockRows(columns: Columns): RowFormat<StockRow> {
@@ -31,11 +32,20 @@ export function stockRows(columns: Columns): RowFormat<StockRow> {
       quantity: cell.required(fields, 'quantity', quantityOf),
     }),
     keyOf: (row) => row,
-    // Written by hand: ids of a checked row hold nothing that JSON escapes.
-    encode: ({ storeId, productId, quantity }) =>
-      `{"storeId":"${storeId}","productId":"${productId}","quantity":${quantity}}`,
-    decode: (value) => value as StockRow,
+    // Written by hand and without names, for a file may have millions of rows. Ids of a checked row hold nothing that
+    // JSON escapes.
+    encode: ({ storeId, productId, quantity }) => `"${storeId}","${productId}",${quantity}`,
+    decode: stockRowsOf,
   };
+}
+
+function stockRowsOf(values: readonly unknown[]): StockRow[] {
+  const rows: StockRow[] = [];
+  for (let at = 0; at < values.length; at += 3) {
+    const [storeId, productId, quantity] = [values[at] as string, values[at + 1] as string, values[at + 2] as number];
+    rows.push({ storeId, productId, quantity });
+  }
+  return rows;
 }
 
 export function storeRows(columns: Columns): RowFormat<Store> {
@@ -51,7 +61,7 @@ export function storeRows(columns: Columns): RowFormat<Store> {
     }),
     keyOf: ({ storeId }) => ({ storeId, productId: '' }),
     encode: (row) => JSON.stringify(row),
-    decode: (value) => value as Store,
+    decode: (values) => values as Store[],
   };
 }
 
@@ -73,7 +83,7 @@ export function productRows(columns: Columns): RowFormat<Product> {
     }),
     keyOf: ({ productId }) => ({ storeId: '', productId }),
     encode: (row) => JSON.stringify(row),
-    decode: (value) => value as Product,
+    decode: (values) => values as Product[],
   };
 }
 

@@ -7,6 +7,7 @@ import { type FileHandle, mkdir, open, readdir, rm } from 'node:fs/promises';
 import { join } from 'node:path';
 
 const WRITE_BYTES = 1_048_576;
+const BLOCK_BYTES = 1_048_576;
 const PREFIX = 'import-';
 
 /** Rows that are imported by one command or one transaction. */
@@ -27,6 +28,8 @@ export class Spool {
   #unwritten: string[] = [];
   #unwrittenLength = 0;
   #offset = 0;
+  /** What was read last. */
+  #block = { offset: 0, length: 0, bytes: Promise.resolve<Buffer>(Buffer.alloc(0)) };
 
   private constructor(path: string, file: FileHandle) {
     this.#path = path;
@@ -39,7 +42,7 @@ export class Spool {
     return new Spool(path, await open(path, 'wx+', 0o600));
   }
 
-  /** `rows` are texts of JSON. */
+  /** `rows` are values in JSON, of one row each. */
   async append(index: number, line: number, rows: readonly string[]): Promise<void> {
     const text = `[${rows.join(',')}]\n`;
     const length = Buffer.byteLength(text);
@@ -58,14 +61,24 @@ export class Spool {
       written += (await this.#file.write(bytes, written, bytes.length - written)).bytesWritten;
   }
 
+  /** The values of all rows of the chunk. Chunks are best read in their order: several come with one read. */
   async read({ offset, length }: SpoolChunk): Promise<unknown[]> {
+    if (offset < this.#block.offset || offset + length > this.#block.offset + this.#block.length) {
+      const blockLength = Math.min(Math.max(length, BLOCK_BYTES), this.#offset - offset);
+      this.#block = { offset, length: blockLength, bytes: this.#readBlock(offset, blockLength) };
+    }
+    const { offset: begin, bytes } = this.#block;
+    return JSON.parse((await bytes).toString('utf8', offset - begin, offset - begin + length)) as unknown[];
+  }
+
+  async #readBlock(offset: number, length: number): Promise<Buffer> {
     const bytes = Buffer.allocUnsafe(length);
     for (let read = 0; read < length; ) {
       const { bytesRead } = await this.#file.read(bytes, read, length - read, offset + read);
       if (bytesRead === 0) throw new Error(`${this.#path} ends before it should`);
       read += bytesRead;
     }
-    return JSON.parse(bytes.toString('utf8')) as unknown[];
+    return bytes;
   }
 
   async remove(): Promise<void> {

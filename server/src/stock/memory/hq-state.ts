@@ -7,12 +7,17 @@ const NO_SETTINGS: Settings = { safetyStock: null, lowThreshold: null };
 
 /** One product at one location. Null settings: the product's or the store's apply. */
 export class Level {
+  readonly storeId: string;
   onHand = 0;
   reserved = 0;
   version = 0;
   safetyStock: number | null = null;
   lowThreshold: number | null = null;
   lastCount: CountMark | null = null;
+
+  constructor(storeId: string) {
+    this.storeId = storeId;
+  }
 }
 
 export class Product {
@@ -21,17 +26,50 @@ export class Product {
   reserved = 0;
   safetyStock = 0;
   updatedAt = 0;
-  readonly levels = new Map<string, Level>();
+  /** By the store's number, with holes: a map for each product is larger, and a level in it further away. */
+  readonly levels: (Level | undefined)[] = [];
+}
+
+class Store {
+  readonly number: number;
+  /** Null: the store is not known. */
+  settings: Settings | null = null;
+
+  constructor(number: number) {
+    this.number = number;
+  }
 }
 
 /** The stock of one HQ: its known stores and products, and the levels that were ever written. */
 export class HqState {
-  readonly stores = new Map<string, Settings>([[HQ_POOL, NO_SETTINGS]]);
   readonly products = new Map<string, Product>();
+  readonly #stores = new Map<string, Store>();
+
+  constructor() {
+    this.configureStore(HQ_POOL, NO_SETTINGS);
+  }
+
+  /** The store is known from now on. */
+  configureStore(storeId: string, settings: Settings): void {
+    this.#store(storeId).settings = settings;
+  }
+
+  #store(storeId: string): Store {
+    let store = this.#stores.get(storeId);
+    if (store === undefined) {
+      store = new Store(this.#stores.size);
+      this.#stores.set(storeId, store);
+    }
+    return store;
+  }
+
+  #storeSettings(storeId: string): Settings | null {
+    return this.#stores.get(storeId)?.settings ?? null;
+  }
 
   /** All that the rules need to decide the command. */
   read(command: Command, holds: Hold[]): Read {
-    const unknownStore = storesToKnow(command).find((storeId) => !this.stores.has(storeId));
+    const unknownStore = storesToKnow(command).find((storeId) => this.#storeSettings(storeId) === null);
     if (unknownStore !== undefined) return { unknownStore, levels: [], totals: [], holds: [] };
     const unknownProduct = productsToKnow(command).find((productId) => !this.products.has(productId));
     if (unknownProduct !== undefined) return { unknownProduct, levels: [], totals: [], holds: [] };
@@ -46,20 +84,21 @@ export class HqState {
   }
 
   readLevel(key: LevelKey): LevelRead | null {
-    return this.stores.has(key.storeId) && this.products.has(key.productId) ? this.#readLevel(key, false) : null;
+    const known = this.#storeSettings(key.storeId) !== null && this.products.has(key.productId);
+    return known ? this.#readLevel(key, false) : null;
   }
 
   #readLevel({ storeId, productId }: LevelKey, withCount: boolean): LevelRead {
     const product = this.products.get(productId);
-    const level = product?.levels.get(storeId);
+    const store = this.#stores.get(storeId);
+    const level = store === undefined ? undefined : product?.levels[store.number];
     const read: LevelRead = {
       storeId,
       productId,
       onHand: level?.onHand ?? 0,
       reserved: level?.reserved ?? 0,
       safetyStock: level?.safetyStock ?? product?.settings.safetyStock ?? 0,
-      lowThreshold:
-        level?.lowThreshold ?? product?.settings.lowThreshold ?? this.stores.get(storeId)?.lowThreshold ?? null,
+      lowThreshold: level?.lowThreshold ?? product?.settings.lowThreshold ?? store?.settings?.lowThreshold ?? null,
       version: level?.version ?? 0,
     };
     if (withCount) read.lastCount = level?.lastCount ?? null;
@@ -68,18 +107,23 @@ export class HqState {
 
   /** Levels whose safety stock is the product's: a new default changes what is available there. */
   #levelsOnDefault(productId: string): LevelRead[] {
-    const product = this.products.get(productId);
-    if (product === undefined) return [];
-    const followers = [...product.levels].filter(([, level]) => level.safetyStock === null);
-    return followers.map(([storeId]) => this.#readLevel({ storeId, productId }, false));
+    const reads: LevelRead[] = [];
+    this.products.get(productId)?.levels.forEach((level) => {
+      if (level?.safetyStock === null) reads.push(this.#readLevel({ storeId: level.storeId, productId }, false));
+    });
+    return reads;
   }
 
+  /** The totals of these levels' products, each once, in the order of their first level. */
   #readTotals(levels: readonly LevelRead[]): TotalsRead[] {
     const first = levels[0];
     if (first === undefined) return [];
     if (levels.length === 1) return [this.readTotals(first.productId)];
-    const productIds = new Set(levels.map((level) => level.productId));
-    return [...productIds].map((productId) => this.readTotals(productId));
+    const productIds = new Set<string>();
+    for (const { productId } of levels) productIds.add(productId);
+    const totals: TotalsRead[] = [];
+    for (const productId of productIds) totals.push(this.readTotals(productId));
+    return totals;
   }
 
   readTotals(productId: string): TotalsRead {
@@ -95,17 +139,18 @@ export class HqState {
   #readSettings(command: Command): SettingsRead | null {
     switch (command.type) {
       case 'configure-store':
-        return { current: this.stores.get(command.storeId) ?? null, fallback: NO_SETTINGS };
+        return { current: this.#storeSettings(command.storeId), fallback: NO_SETTINGS };
       case 'configure-product':
         return { current: this.products.get(command.productId)?.settings ?? null, fallback: NO_SETTINGS };
       case 'configure-level': {
-        const product = this.products.get(command.productId);
-        const level = product?.levels.get(command.storeId);
+        const { productId, storeId } = command;
+        const product = this.products.get(productId);
+        const level = this.levelOf(product, storeId);
         return {
           current: level === undefined ? null : { safetyStock: level.safetyStock, lowThreshold: level.lowThreshold },
           fallback: {
             safetyStock: product?.settings.safetyStock ?? null,
-            lowThreshold: product?.settings.lowThreshold ?? this.stores.get(command.storeId)?.lowThreshold ?? null,
+            lowThreshold: product?.settings.lowThreshold ?? this.#storeSettings(storeId)?.lowThreshold ?? null,
           },
         };
       }
@@ -122,5 +167,17 @@ export class HqState {
       this.products.set(productId, product);
     }
     return product;
+  }
+
+  /** Undefined: it has never been written. */
+  levelOf(product: Product | undefined, storeId: string): Level | undefined {
+    const store = this.#stores.get(storeId);
+    return store === undefined ? undefined : product?.levels[store.number];
+  }
+
+  addLevel(product: Product, storeId: string): Level {
+    const level = new Level(storeId);
+    product.levels[this.#store(storeId).number] = level;
+    return level;
   }
 }

@@ -255,7 +255,7 @@ export class MemoryStockEngine implements EmbeddedEngine {
         this.#partition(chunk.partition).startWindow(chunk.afterSeq);
         return;
       case 'stores':
-        for (const row of chunk.rows) this.#of(row.hqId).hq(row.hqId).stores.set(row.storeId, row.settings);
+        for (const row of chunk.rows) this.#of(row.hqId).hq(row.hqId).configureStore(row.storeId, row.settings);
         return;
       case 'products':
         for (const row of chunk.rows) this.#of(row.hqId).hq(row.hqId).product(row.productId).settings = row.settings;

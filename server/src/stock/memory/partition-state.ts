@@ -3,7 +3,7 @@ import { type Entry, type Hold, isOpen, type Line } from '../entry.ts';
 import type { WindowBounds } from '../operation-memory.ts';
 import type { ImageCursor, ImageLevel, ImageOperation, Place } from '../stock-engine.ts';
 import { DueHolds } from './due-holds.ts';
-import { HqState, Level, type Product } from './hq-state.ts';
+import { HqState, type Level, type Product } from './hq-state.ts';
 import { OperationWindow } from './operation-window.ts';
 
 export interface HoldRecord {
@@ -70,7 +70,7 @@ export class PartitionState {
     const read = entry.read.levels[line.level];
     if (read === undefined) throw new Error(`entry ${entry.seq}: a line names a level that was not read`);
     const product = hq.product(read.productId);
-    const level = this.#level(product, read.storeId);
+    const level = this.#level(hq, product, read.storeId);
     const safetyBefore = level.version === 0 ? 0 : (level.safetyStock ?? product.settings.safetyStock ?? 0);
     level.onHand += line.onHandChange;
     level.reserved += line.reservedChange;
@@ -91,18 +91,15 @@ export class PartitionState {
     }
   }
 
-  #level(product: Product, storeId: string): Level {
-    let level = product.levels.get(storeId);
-    if (level === undefined) {
-      level = new Level();
-      product.levels.set(storeId, level);
-      this.levels += 1;
-    }
-    return level;
+  #level(hq: HqState, product: Product, storeId: string): Level {
+    const level = hq.levelOf(product, storeId);
+    if (level !== undefined) return level;
+    this.levels += 1;
+    return hq.addLevel(product, storeId);
   }
 
   #applySettings(hq: HqState, { command, read }: Entry): void {
-    if (command.type === 'configure-store') hq.stores.set(command.storeId, command.settings);
+    if (command.type === 'configure-store') hq.configureStore(command.storeId, command.settings);
     if (command.type === 'configure-product')
       this.#applyProduct(hq.product(command.productId), command, read.levels.length);
   }
@@ -154,8 +151,9 @@ export class PartitionState {
   }
 
   loadLevel(row: ImageLevel): void {
-    const product = this.hq(row.hqId).product(row.productId);
-    const level = this.#level(product, row.storeId);
+    const hq = this.hq(row.hqId);
+    const product = hq.product(row.productId);
+    const level = this.#level(hq, product, row.storeId);
     level.onHand = row.onHand;
     level.reserved = row.reserved;
     level.version = row.version;

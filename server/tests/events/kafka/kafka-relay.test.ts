@@ -1,0 +1,270 @@
+/** The relay to a real Kafka: nothing is lost, first appearances are in order per key, whatever dies meanwhile. */
+import { setTimeout as delay } from 'node:timers/promises';
+import { Admin } from '@platformatic/kafka';
+import { afterAll, afterEach, beforeAll, beforeEach, expect, it } from 'vitest';
+import { allOnTheWire, type WireEvent } from '../../../src/events/event-source.ts';
+import { KafkaEventPublisher } from '../../../src/events/kafka/kafka-event-publisher.ts';
+import { KafkaTopics } from '../../../src/events/kafka/kafka-topics.ts';
+import { Relay, type RelayParts } from '../../../src/events/relay.ts';
+import { SqliteEventSource } from '../../../src/events/sqlite/sqlite-event-source.ts';
+import { SqliteRelayCursors } from '../../../src/events/sqlite/sqlite-relay-cursors.ts';
+import { TopicNames } from '../../../src/events/topics.ts';
+import { newReservationId, partitionOf } from '../../../src/stock/identifiers.ts';
+import { ID_LENGTH_MAX, LINES_MAX, QUANTITY_MAX } from '../../../src/stock/limits.ts';
+import { type KafkaTestServer, startKafka } from '../../support/servers/kafka.ts';
+import { describeWith } from '../../support/servers/servers.ts';
+import { caughtUp, expectPublished, Selling } from './selling.ts';
+import { eventOf, readTopics, untilAll } from './topic-reader.ts';
+
+const TYPES = ['stock.updated', 'stock.reserved'] as const;
+const SECOND = 1_000;
+
+describeWith(['kafka'], 'the relay to Kafka', () => {
+  let kafka: KafkaTestServer;
+  let selling: Selling;
+  let names: TopicNames;
+  let installations = 0;
+  const opened: { close(): Promise<void> }[] = [];
+
+  beforeAll(async () => {
+    kafka = await startKafka();
+  }, 60 * SECOND);
+
+  afterAll(() => kafka?.kill());
+
+  beforeEach(async () => {
+    installations += 1;
+    names = new TopicNames({ prefix: `i${installations}.` });
+    selling = await Selling.open();
+  });
+
+  afterEach(async () => {
+    for (const each of opened.splice(0).reverse()) await each.close();
+    await selling.pipeline.dispose();
+    if (!kafka.isUp) await kafka.start();
+  });
+
+  async function publisher(): Promise<{ publisher: KafkaEventPublisher; topics: KafkaTopics }> {
+    const brokers = [kafka.bootstrapServers];
+    const log = { info: () => undefined, warn: () => undefined };
+    const topics = new KafkaTopics({ brokers, names, partitions: 3, log });
+    const made = new KafkaEventPublisher({ brokers, names, topics, log });
+    opened.push(topics, made);
+    await topics.start();
+    return { publisher: made, topics };
+  }
+
+  function relayTo(to: KafkaEventPublisher, more: Partial<RelayParts<WireEvent>> = {}): Relay<WireEvent> {
+    const { reader, writer } = selling.pipeline.ledger.threads;
+    const relay = new Relay({
+      read: allOnTheWire(new SqliteEventSource(reader)),
+      publisher: to,
+      cursors: new SqliteRelayCursors(writer),
+      onError: () => undefined,
+      delay: (ms) => delay(ms),
+      ...more,
+    });
+    opened.push({ close: () => relay.stop() });
+    return relay;
+  }
+
+  const topics = () => TYPES.map((type) => names.of(type));
+
+  async function published() {
+    const events = await selling.events();
+    return {
+      events,
+      messages: await readTopics(kafka.bootstrapServers, topics(), untilAll(events.map(({ id }) => id))),
+    };
+  }
+
+  it('publishes each event as structured JSON under its key, to topics that it created', async () => {
+    names = new TopicNames({ prefix: `i${installations}.`, map: `stock.reserved=held-${installations}` });
+    const { publisher: to, topics: found } = await publisher();
+    expect(found.problem).toBeNull();
+    const relay = relayTo(to);
+    await relay.start(await selling.pipeline.ledger.heads());
+    await selling.sell(50);
+    await selling.announceTo(relay);
+    await caughtUp(relay);
+    const { events, messages } = await published();
+    expectPublished(messages, events);
+    expect(new Set(messages.map(({ topic }) => topic))).toEqual(
+      new Set([`i${installations}.stock.updated`, `held-${installations}`]),
+    );
+    const texts = new Map(events.map((event) => [event.id, JSON.stringify(event)]));
+    for (const message of messages) {
+      const event = eventOf(message);
+      expect(message.key).toBe(event.partitionkey);
+      expect(message.value).toBe(texts.get(event.id));
+      expect(message.headers).toEqual({ 'content-type': 'application/cloudevents+json; charset=UTF-8' });
+    }
+    const admin = new Admin({ clientId: 'tests', bootstrapBrokers: [kafka.bootstrapServers] });
+    const there = await admin.listTopics();
+    const { topics: details } = await admin.metadata({ topics: topics() });
+    await admin.close();
+    expect(there).toEqual(expect.arrayContaining(names.all()));
+    expect([...details.values()].map(({ partitionsCount }) => partitionsCount)).toEqual([3, 3]);
+    expect(to.degraded()).toBeNull();
+  });
+
+  it('has events on the wire within a second of recording, also when nobody announces them', async () => {
+    const { publisher: to } = await publisher();
+    const relay = relayTo(to, { heads: () => selling.pipeline.ledger.heads() });
+    await relay.start(await selling.pipeline.ledger.heads());
+    await caughtUp(relay);
+    await selling.sell(1);
+    const recordedAt = Date.now();
+    const last = (await selling.events()).at(-1);
+    const messages = await readTopics(kafka.bootstrapServers, topics(), untilAll([last?.id ?? '']));
+    expect(messages.length).toBeGreaterThan(0);
+    expect(Date.now() - recordedAt).toBeLessThan(10 * SECOND);
+  });
+
+  it('loses nothing and reorders nothing when the broker is killed while it publishes', async () => {
+    const { publisher: to } = await publisher();
+    const relay = relayTo(to);
+    await selling.sell(10_000);
+    await relay.start(await selling.pipeline.ledger.heads());
+    const whole = relay.lag();
+    while (relay.lag() > whole * 0.9) await delay(1);
+    await kafka.kill();
+    const stoodAt = relay.lag();
+    expect(stoodAt).toBeGreaterThan(0);
+    await kafka.start();
+    await caughtUp(relay, 30 * SECOND);
+    const { events, messages } = await published();
+    expectPublished(messages, events);
+  });
+
+  it('says so while Kafka is away, and goes on by itself', async () => {
+    const { publisher: to } = await publisher();
+    const relay = relayTo(to);
+    await relay.start(await selling.pipeline.ledger.heads());
+    await caughtUp(relay);
+    await kafka.kill();
+    await selling.sell(500);
+    await selling.announceTo(relay);
+    while (to.degraded() === null) await delay(50);
+    expect(to.degraded()).toContain(`Kafka (${kafka.bootstrapServers}) takes no events: `);
+    expect(relay.lag()).toBeGreaterThan(0);
+    await kafka.start();
+    await caughtUp(relay);
+    while (to.degraded() !== null) await delay(50);
+    const { events, messages } = await published();
+    expectPublished(messages, events);
+  });
+
+  it('starts without Kafka, and creates the topics once it is there', async () => {
+    await kafka.kill();
+    const { publisher: to, topics: found } = await publisher();
+    expect(found.problem).not.toBeNull();
+    expect(to.degraded()).toContain('they wait in the ledger');
+    const relay = relayTo(to);
+    await selling.sell(10);
+    await relay.start(await selling.pipeline.ledger.heads());
+    await kafka.start();
+    await caughtUp(relay);
+    const { events, messages } = await published();
+    expectPublished(messages, events);
+  });
+
+  it('creates a topic again that somebody removed', async () => {
+    const { publisher: to } = await publisher();
+    const relay = relayTo(to);
+    await relay.start(await selling.pipeline.ledger.heads());
+    await caughtUp(relay);
+    const before = (await selling.events()).length;
+    const admin = new Admin({ clientId: 'tests', bootstrapBrokers: [kafka.bootstrapServers] });
+    await admin.deleteTopics({ topics: topics() });
+    await admin.close();
+    await selling.sell(20);
+    await selling.announceTo(relay);
+    await caughtUp(relay);
+    const events = (await selling.events()).map(({ id }) => id);
+    const fresh = events.length - before;
+    expect(fresh).toBe(20);
+    await readTopics(kafka.bootstrapServers, topics(), (messages) => messages.length >= fresh);
+  });
+
+  it('splits what a topic takes only in smaller pieces', async () => {
+    const admin = new Admin({ clientId: 'tests', bootstrapBrokers: [kafka.bootstrapServers] });
+    const small = [{ name: 'max.message.bytes', value: '4096' }];
+    await admin.createTopics({ topics: topics(), partitions: 1, replicas: 1, configs: small });
+    await admin.close();
+    const { publisher: to } = await publisher();
+    const relay = relayTo(to);
+    await selling.sell(200);
+    await relay.start(await selling.pipeline.ledger.heads());
+    await caughtUp(relay);
+    const { events, messages } = await published();
+    expectPublished(messages, events);
+  });
+
+  it('publishes the largest event that a command can make', async () => {
+    const { publisher: to } = await publisher();
+    const relay = relayTo(to);
+    await relay.start(await selling.pipeline.ledger.heads());
+    const id = (head: string, index: number): string => head + String(index).padStart(ID_LENGTH_MAX - head.length, '0');
+    const items = Array.from({ length: LINES_MAX }, (_, index) => ({
+      storeId: id('S', 1),
+      productId: id('P', index),
+      quantity: QUANTITY_MAX,
+    }));
+    const hqId = 'HQ001';
+    const settings = { safetyStock: null, lowThreshold: null };
+    await selling.execute(hqId, { type: 'configure-store', storeId: id('S', 1), settings });
+    await Promise.all(
+      items.map(({ productId }) => selling.execute(hqId, { type: 'configure-product', productId, settings })),
+    );
+    const rest = { storeId: id('S', 1), transactionId: id('T', 1), orderId: id('O', 1), ttlMs: 60_000 };
+    await selling.execute(hqId, {
+      type: 'reserve',
+      reservationId: newReservationId(partitionOf(hqId)),
+      ...rest,
+      items,
+    });
+    await selling.announceTo(relay);
+    await caughtUp(relay);
+    const topic = names.of('stock.reservation.failed');
+    const [message] = await readTopics(kafka.bootstrapServers, [topic], (messages) => messages.length > 0);
+    expect(message?.value.length).toBeGreaterThan(150_000);
+    expect(message?.value.length).toBeLessThan(300_000);
+  });
+
+  it('keeps what Kafka never takes, says so, and lets other keys pass', async () => {
+    const { publisher: to } = await publisher();
+    const event = (key: string, length: number): WireEvent => ({
+      type: 'stock.updated',
+      key,
+      text: 'x'.repeat(length),
+    });
+    const tooLarge = to.publish([event('large', 2 * 1_024 * 1_024)]).then(
+      () => 'accepted',
+      (error: Error) => error.message,
+    );
+    await to.publish([event('a', 10)]);
+    while (to.degraded() === null) await delay(50);
+    expect(to.degraded()).toContain('larger than the max message size');
+    await to.close();
+    expect(await tooLarge).toContain('the publisher is closed');
+  });
+
+  it('hands over to another relay, also when the first one only believes that it still leads', async () => {
+    let leader: 'first' | 'second' = 'first';
+    const heads = () => selling.pipeline.ledger.heads();
+    const first = relayTo((await publisher()).publisher, { heads, publishes: () => leader === 'first' });
+    const stalled = relayTo((await publisher()).publisher, { heads });
+    const second = relayTo((await publisher()).publisher, { heads, publishes: () => leader === 'second' });
+    for (const relay of [first, stalled, second]) await relay.start(await heads());
+    for (let round = 0; round < 6; round += 1) {
+      leader = round % 2 === 0 ? 'first' : 'second';
+      await selling.sell(1_000);
+      for (const relay of [first, second]) await selling.announceTo(relay);
+      await delay(100);
+    }
+    const { events, messages } = await published();
+    expectPublished(messages, events);
+    for (const relay of [first, stalled, second]) await caughtUp(relay);
+  });
+});
