@@ -24,17 +24,43 @@ export function rowOf(entry: Entry): EntryRow {
   };
 }
 
+interface RecordedBatch {
+  record: { entries: EntryRow[] };
+  entries: readonly Entry[];
+}
+
 /** The entry keeps its place, for the chain has no gaps, but not the id: that is the first one's. */
 export function markDuplicate(
-  batches: readonly { record: { entries: EntryRow[] }; entries: readonly Entry[] }[],
+  batches: readonly RecordedBatch[],
   found: { hqId: string; operationId: string; seq: number },
 ): void {
-  for (const { record, entries } of batches) {
-    const index = entries.findIndex((entry) => entry.hqId === found.hqId && entry.operationId === found.operationId);
-    if (index < 0) continue;
-    const entry = entries[index] as Entry;
-    entry.duplicateOf = found.seq;
-    entry.operationId = null;
-    Object.assign(record.entries[index] as EntryRow, rowOf(entry));
+  for (const batch of batches) {
+    const index = batch.entries.findIndex(
+      (entry) => entry.hqId === found.hqId && entry.operationId === found.operationId,
+    );
+    if (index >= 0) markAt(batch, index, found.seq);
   }
+}
+
+/** Ids that come twice among entries that are not recorded yet: the first keeps it. Returns how many were marked. */
+export function markDuplicatesWithin(batches: readonly RecordedBatch[]): number {
+  let marked = 0;
+  for (const batch of batches) {
+    const first = new Map<string, number>();
+    for (const [index, { hqId, operationId, seq }] of batch.entries.entries()) {
+      if (operationId === null) continue;
+      const firstSeq = first.get(`${hqId}/${operationId}`);
+      if (firstSeq === undefined) first.set(`${hqId}/${operationId}`, seq);
+      else markAt(batch, index, firstSeq);
+      marked += Number(firstSeq !== undefined);
+    }
+  }
+  return marked;
+}
+
+function markAt({ record, entries }: RecordedBatch, index: number, duplicateOf: number): void {
+  const entry = entries[index] as Entry;
+  entry.duplicateOf = duplicateOf;
+  entry.operationId = null;
+  Object.assign(record.entries[index] as EntryRow, rowOf(entry));
 }

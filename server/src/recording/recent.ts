@@ -9,33 +9,35 @@ export interface Forgetting {
   mayForget(reached: number): boolean;
 }
 
-const AT_WILL: Forgetting = { reached: () => 0, mayForget: () => true };
+export const AT_WILL: Forgetting = { reached: () => 0, mayForget: () => true };
 
 /** The turn of generations: true when the younger one shall become the older one. */
 class Turn {
   readonly #forgetting: Forgetting;
+  readonly #sizeMax: number;
   /** The older generation was remembered up to here. */
   #oldReached = 0;
 
-  constructor(forgetting: Forgetting) {
+  constructor(forgetting: Forgetting, sizeMax: number) {
     this.#forgetting = forgetting;
+    this.#sizeMax = sizeMax;
   }
 
   isDue(size: number): boolean {
-    if (size < REMEMBERED_MAX || !this.#forgetting.mayForget(this.#oldReached)) return false;
+    if (size < this.#sizeMax || !this.#forgetting.mayForget(this.#oldReached)) return false;
     this.#oldReached = this.#forgetting.reached();
     return true;
   }
 }
 
-/** Remembers the newest values: at least the last `REMEMBERED_MAX` distinct keys. */
+/** Remembers the newest values: at least the last `sizeMax` distinct keys. */
 export class Recent<T> {
   #young = new Map<string, T>();
   #old = new Map<string, T>();
   readonly #turn: Turn;
 
-  constructor(forgetting = AT_WILL) {
-    this.#turn = new Turn(forgetting);
+  constructor(forgetting = AT_WILL, sizeMax = REMEMBERED_MAX) {
+    this.#turn = new Turn(forgetting, sizeMax);
   }
 
   get size(): number {
@@ -67,8 +69,8 @@ export class RecentByPath<T> {
   #oldSize = 0;
   readonly #turn: Turn;
 
-  constructor(forgetting = AT_WILL) {
-    this.#turn = new Turn(forgetting);
+  constructor(forgetting = AT_WILL, sizeMax = REMEMBERED_MAX) {
+    this.#turn = new Turn(forgetting, sizeMax);
   }
 
   get size(): number {

@@ -18,12 +18,18 @@ type Filled = Pick<EmbeddedEngine, 'load' | 'replay'>;
 
 /** The ledger is behind what was projected from it: it was restored from an older state. */
 export class LedgerWentBack extends Error {
+  readonly partition: number;
+  /** What the projections have seen. */
+  readonly seq: number;
+
   constructor(cursor: ImageCursor, head: RecordedHead) {
     super(
       `partition ${cursor.partition}: the projections have seen entry ${cursor.seq}, the ledger ends at ${head.seq} or differs there. ` +
         'The ledger was replaced by an older copy. Put the newest copy back; if there is none and what is missing is lost, remove projections.db and start again.',
     );
     this.name = 'LedgerWentBack';
+    this.partition = cursor.partition;
+    this.seq = cursor.seq;
   }
 }
 

@@ -13,6 +13,8 @@ import type { ProjectedKeys, ProjectedLevel, ProjectedRows } from './projected-r
 /** Values of one partition that may wait for the projections. */
 const UNPROJECTED_MAX = 2_000_000;
 
+const FOLLOWED_FROM = 100_000;
+
 const UNSET: Settings = { safetyStock: null, lowThreshold: null };
 const UNWRITTEN: ProjectedLevel = { onHand: 0, reserved: 0, version: 0, own: UNSET, lastCount: null };
 
@@ -70,7 +72,16 @@ export class ProjectedStock implements RecordedStock {
 
   /** The projections stand still, and more cannot be remembered. */
   get isFull(): boolean {
-    return this.#levels.size + this.#holds.size > UNPROJECTED_MAX;
+    return this.#size > UNPROJECTED_MAX;
+  }
+
+  /** So much is remembered that it matters how far the projections are. */
+  get isLarge(): boolean {
+    return this.#size > FOLLOWED_FROM;
+  }
+
+  get #size(): number {
+    return this.#levels.size + this.#holds.size;
   }
 
   /** What these entries read, and is not remembered; null: nothing. */
