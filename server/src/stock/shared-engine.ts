@@ -23,7 +23,9 @@ export type JournalReading =
    * The engine knows more as recorded than this head: its epoch is a later one, or `recorded` was told a later `seq`.
    * Compared before all else: whoever asks is no longer the recorder, or the ledger went back.
    */
-  | { kind: 'ahead'; partition: number; epoch: number; seq: number };
+  | { kind: 'ahead'; partition: number; epoch: number; seq: number }
+  /** The next entry is of a version that this program does not know; those before it were told of before. */
+  | { kind: 'unreadable'; partition: number; reason: string };
 
 /** The journal of decided entries as a recorder reads it, partition by partition. */
 export interface StockJournal {

@@ -18,7 +18,7 @@ export interface CommandRequest extends Provenance {
 /**
  * An entry's place in its partition. `mark` names the entry itself: equal marks, same entry, whatever was
  * discarded and decided again under the same number (Redis: the journal's chained hash; memory: epoch and seq,
- * for every reload opens a new epoch).
+ * for every reload opens a new epoch). Empty: the engine was filled with it, so the ledger holds it.
  */
 export interface Place {
   partition: number;

@@ -120,6 +120,7 @@ export class ClusterAcknowledgements {
   }
 
   wait(place: Place): Acknowledgement | Promise<Acknowledgement> {
+    if (place.mark === '') return RECORDED;
     const known = this.#of(place.partition);
     const recorded = known.marks.get(place.mark);
     if (recorded !== undefined) return answerOf(recorded.duplicateOf);

@@ -8,7 +8,7 @@
 import { setTimeout as delay } from 'node:timers/promises';
 import { LedgerConflict } from '../../ledger/ledger.ts';
 import type { Evidence, PartitionOwnership } from '../../ledger/shared-ledger.ts';
-import { ENTRY_VERSION, type Entry } from '../../stock/entry.ts';
+import type { Entry } from '../../stock/entry.ts';
 import { encodeEntry } from '../../stock/entry-codec.ts';
 import type { JournalReading, SharedHead, StockJournal } from '../../stock/shared-engine.ts';
 import type { JournalBatch, RecordedHead } from '../../stock/stock-engine.ts';
@@ -117,8 +117,6 @@ export class ClusterRecorder {
   async #pause(ms: number): Promise<void> {
     for (let left = ms; left > 0 && !this.#stopped; left -= PAUSE_MS) await delay(Math.min(left, PAUSE_MS));
   }
-
-  // ---- whose partitions these are
 
   async #keepOwnership(): Promise<void> {
     while (!this.#stopped) {
@@ -273,8 +271,6 @@ export class ClusterRecorder {
     for (const entry of pending) if (mine.has(entry.partition)) this.#parts.events.duplicated(entry);
   }
 
-  // ---- reading and checking
-
   async #read(): Promise<void> {
     while (!this.#stopped) {
       await this.#queue.roomMade();
@@ -337,14 +333,14 @@ export class ClusterRecorder {
   #check(owned: OwnedPartition, batch: JournalBatch): void {
     const { entries, rows, failure } = checkBatch(owned, batch);
     this.#queue.add(owned, entries, rows);
-    if (failure instanceof EntryVersionUnknown) this.#waitForUpgrade(owned, failure);
+    if (failure instanceof EntryVersionUnknown) this.#waitForUpgrade(owned, failure.message);
     else if (failure !== null) this.#refuse(owned, failure, batch);
   }
 
-  #waitForUpgrade(owned: OwnedPartition, { message }: EntryVersionUnknown): void {
+  #waitForUpgrade(owned: OwnedPartition, reason: string): void {
     const { generation } = owned;
     owned.pause('waiting');
-    this.#parts.events.waiting(owned.partition, message);
+    this.#parts.events.waiting(owned.partition, reason);
     this.#beside(
       this.#pause(VERSION_RETRY_MS).then(() => {
         if (owned.generation === generation) owned.pause('open');
@@ -385,7 +381,10 @@ export class ClusterRecorder {
         [...new Set(reasons)].slice(0, 3).join('; '),
       );
     }
-    for (const { owned, reading } of found) if (reading.kind === 'ahead') this.#heedAhead(owned, reading);
+    for (const { owned, reading } of found) {
+      if (reading.kind === 'ahead') this.#heedAhead(owned, reading);
+      if (reading.kind === 'unreadable') this.#waitForUpgrade(owned, reading.reason);
+    }
   }
 
   /** Either somebody else records here by now, or the ledger went back. */
@@ -402,8 +401,6 @@ export class ClusterRecorder {
       }),
     );
   }
-
-  // ---- quarantine
 
   #quarantine(partitions: readonly OwnedPartition[], reason: string): void {
     for (const owned of partitions) owned.pause('quarantined');
@@ -465,8 +462,6 @@ export class ClusterRecorder {
     for (const head of heads) partitions.find(({ partition }) => partition === head.partition)?.adopt(head);
     this.#again(partitions);
   }
-
-  // ---- after a commit
 
   #recorded(batches: readonly { gathered: Gathered; head: SharedHead }[], durationMs: number): void {
     const { channel, journal, events } = this.#parts;
