@@ -116,6 +116,8 @@ export class MemoryCluster {
   readonly nodes: TestNode[] = [];
   /** Entries that the projections have; null: all. */
   projectedUpTo: number | null = null;
+  /** Entries that the projections have seen beyond the ledger. */
+  projectedAhead = 0;
 
   recorder(partitions = [PARTITION, partitionOf(OTHER_HQ)], poisonRebuildsMax = 1): TestRecorder {
     const ownership = new AssignedOwnership(partitions);
@@ -157,7 +159,8 @@ export class MemoryCluster {
       const entries = this.ledger.entriesNow(partition);
       for (const entry of entries) if (entry.seq <= (this.projectedUpTo ?? entry.seq)) rows.apply(entry);
     }
-    return rows.read(keys);
+    const found = await rows.read(keys);
+    return found.map((each) => ({ ...each, seq: each.seq + this.projectedAhead }));
   }
 
   async node(): Promise<TestNode> {
