@@ -3,6 +3,7 @@ import { entries } from './0001-entries.ts';
 import { masterData } from './0002-master-data.ts';
 import { relayCursors } from './0003-relay-cursors.ts';
 import { sharedRecording } from './0004-shared-recording.ts';
+import { partitionStates } from './0005-partition-states.ts';
 
 /** Numbered and append-only: a released migration is never edited, a later one corrects it. */
 export const migrations: Record<string, Migration> = {
@@ -15,4 +16,5 @@ export const migrations: Record<string, Migration> = {
 export const sharedMigrations: Record<string, Migration> = {
   ...migrations,
   '0004-shared-recording': sharedRecording,
+  '0005-partition-states': partitionStates,
 };

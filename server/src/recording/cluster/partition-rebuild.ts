@@ -82,9 +82,9 @@ export class PartitionRebuild {
   /** Keeps what was refused; too often within ten minutes, and the partition waits for an operator (null: it does not). */
   async keepEvidence(evidence: Evidence): Promise<Rebuilt | null> {
     const { ledger, states, poisonRebuildsMax = POISON_REBUILDS_MAX } = this.#parts;
-    const { partition, epoch, seq, reason } = evidence;
+    const { partition, epoch, seq, at, reason } = evidence;
     await ledger.keepEvidence(evidence);
-    const rejections = await states.countRejection(partition, POISON_MS);
+    const rejections = await states.rejectionsSince(partition, at - POISON_MS);
     if (rejections <= poisonRebuildsMax) return null;
     const text = `${rejections} entries were refused within ${POISON_MS / 60_000} minutes, the last one because ${reason}`;
     await states.halt({ partition, epoch, seq }, 'rejected-entries', text);

@@ -38,8 +38,8 @@ export interface PartitionStates {
   waiting(): Promise<WaitingPartition[]>;
   /** From now on the partition waits. False: an operator has accepted the ledger since that was seen. */
   halt(seen: SeenHead, wait: PartitionWait, reason: string): Promise<boolean>;
-  /** An entry was refused; returns how many were within the last `withinMs`, this one included. */
-  countRejection(partition: number, withinMs: number): Promise<number>;
+  /** How many entries were refused since that instant (epoch milliseconds), as evidence of them was kept. */
+  rejectionsSince(partition: number, sinceMs: number): Promise<number>;
   /** The operator's word; false: the partition does not wait. */
   resume(partition: number): Promise<boolean>;
   /** The recorder goes on under this epoch: what was seen of earlier ones is no witness any more. */

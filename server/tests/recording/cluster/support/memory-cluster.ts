@@ -1,6 +1,6 @@
 /** Nodes and recorders over one shared engine and one shared ledger, all in memory, with the doings of each in the test's hand. */
 import { setTimeout as delay } from 'node:timers/promises';
-import type { PartitionOwnership } from '../../../../src/ledger/shared-ledger.ts';
+import type { Evidence, PartitionOwnership } from '../../../../src/ledger/shared-ledger.ts';
 import { ClusterAcknowledgements } from '../../../../src/recording/cluster/cluster-acknowledgements.ts';
 import { ClusterRecorder } from '../../../../src/recording/cluster/cluster-recorder.ts';
 import type {
@@ -48,7 +48,7 @@ export class MemoryChannel implements RecordedChannel {
 export class MemoryPartitionStates implements PartitionStates {
   readonly rows = new Map<number, WaitingPartition>();
   readonly acceptedEpochs = new Map<number, number>();
-  readonly #rejections = new Map<number, number>();
+  evidence: readonly Evidence[] = [];
 
   async waiting(): Promise<WaitingPartition[]> {
     return [...this.rows.values()];
@@ -62,10 +62,8 @@ export class MemoryPartitionStates implements PartitionStates {
     return true;
   }
 
-  async countRejection(partition: number): Promise<number> {
-    const count = (this.#rejections.get(partition) ?? 0) + 1;
-    this.#rejections.set(partition, count);
-    return count;
+  async rejectionsSince(partition: number, sinceMs: number): Promise<number> {
+    return this.evidence.filter((each) => each.partition === partition && each.at >= sinceMs).length;
   }
 
   async resume(partition: number): Promise<boolean> {
@@ -118,6 +116,10 @@ export class MemoryCluster {
   projectedUpTo: number | null = null;
   /** Entries that the projections have seen beyond the ledger. */
   projectedAhead = 0;
+
+  constructor() {
+    this.states.evidence = this.ledger.evidence;
+  }
 
   recorder(partitions = [PARTITION, partitionOf(OTHER_HQ)], poisonRebuildsMax = 1): TestRecorder {
     const ownership = new AssignedOwnership(partitions);
