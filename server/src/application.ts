@@ -1,5 +1,6 @@
 import type { Catalog } from './catalog/catalog.ts';
 import type { EventFeed } from './events/event-feed.ts';
+import type { Locks } from './locking/locks.ts';
 import type { HistoryReads } from './projections/history-reads.ts';
 import type { CommandExecutor } from './recording/command-executor.ts';
 import type { StockEngine } from './stock/stock-engine.ts';
@@ -24,6 +25,8 @@ export interface Application {
   catalog: Catalog;
   events: EventFeed;
   telemetry: Telemetry;
+  /** Never needed for a decision. */
+  locks: Locks;
   /** Whether commands are decided now; `readiness` says why not. Asked with every read of a level. */
   isReady(): boolean;
   readiness(): Readiness;

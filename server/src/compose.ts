@@ -13,6 +13,8 @@ import { Relay } from './events/relay.ts';
 import { SqliteEventSource } from './events/sqlite/sqlite-event-source.ts';
 import { SqliteRelayCursors } from './events/sqlite/sqlite-relay-cursors.ts';
 import { SqliteLedger } from './ledger/sqlite/sqlite-ledger.ts';
+import { LocalLock } from './locking/local/local-lock.ts';
+import { Locks } from './locking/locks.ts';
 import type { Projections } from './projections/projections.ts';
 import { openSqliteProjections } from './projections/sqlite/sqlite-projections.ts';
 import type { KnownHead, LedgerProof } from './reconciliation/ledger-proof.ts';
@@ -258,6 +260,7 @@ class EmbeddedComposition {
         recordedSeq: (partition) => this.#acknowledgements.recordedSeq(partition),
       }),
       telemetry: this.#telemetry,
+      locks: new Locks({ lock: new LocalLock(), nodeId: 'embedded', observer: this.#telemetry.locks }),
       tokenKey: loadTokenKey(this.#folder.path),
       isReady: () => this.#status.reasons.length === 0,
       readiness: () => this.#readiness(projections),

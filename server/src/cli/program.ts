@@ -8,6 +8,7 @@ import type { ImportKind } from '../catalog/import/columns.ts';
 import type { Environment } from './environment.ts';
 import type { ExportKind, ExportOptions } from './export.ts';
 import type { ImportOptions } from './import.ts';
+import type { LocksOptions } from './locks.ts';
 import type { TokenOptions } from './token.ts';
 import type { VerifyOptions } from './verify.ts';
 
@@ -26,6 +27,7 @@ export function buildProgram(environment: Environment): Command {
   addExport(program, environment);
   addVerify(program, environment);
   addRebuild(program, environment);
+  addLocks(program, environment);
   return program;
 }
 
@@ -94,4 +96,12 @@ function addRebuild(program: Command, environment: Environment): void {
     .argument('[projection]', 'the projection to build anew; all of them without')
     .description('build projections anew from the entries, then switch to them')
     .action(async (projection: string | undefined) => (await import('./rebuild.ts')).rebuild(environment, projection));
+}
+
+function addLocks(program: Command, environment: Environment): void {
+  program
+    .command('locks')
+    .description('show who holds which lock')
+    .option('--json', 'print them as JSON')
+    .action(async (options: LocksOptions) => (await import('./locks.ts')).showLocks(environment, options));
 }

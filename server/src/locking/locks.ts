@@ -87,6 +87,26 @@ export class Locks {
     return { status: 'held', held: new HeldLocks({ lock: this.lock, leases, ttlMs, observer: this.#observer }) };
   }
 
+  /**
+   * Does work that costs less when nobody else does the like: while the keys are held, or without them when they stay
+   * with somebody else, or cannot be asked for.
+   */
+  async preferablyAlone<T>(keys: readonly string[], requestId: string, work: () => Promise<T>): Promise<T> {
+    const held = await this.acquire(keys, { requestId }).then(
+      (acquisition) => (acquisition.status === 'held' ? acquisition.held : null),
+      (error: unknown) => {
+        if (!(error instanceof LockUnavailable)) throw error;
+        this.#observer.failed(error);
+        return null;
+      },
+    );
+    try {
+      return await work();
+    } finally {
+      await held?.release();
+    }
+  }
+
   async #takeOne(
     key: string,
     options: AcquireOptions & { ttlMs: number; requestId: string },

@@ -1,4 +1,5 @@
 import { Counter, collectDefaultMetrics, Gauge, Registry } from 'prom-client';
+import type { LockObserver } from '../locking/locks.ts';
 import { type Entry, isOpen } from '../stock/entry.ts';
 import { FastCounter, FastHistogram } from './figures.ts';
 
@@ -36,6 +37,33 @@ export class Telemetry {
     labelNames: ['status'],
     registers: [this.registry],
   });
+
+  readonly #lockWaitSeconds = this.#histogram('holdfast_lock_wait_seconds', 'Time to take locks, or to give up');
+  readonly #lockContentions = this.#counter(
+    'holdfast_lock_contentions_total',
+    'Locks that were held by somebody else when they were asked for, by level',
+    ['kind'],
+  );
+  readonly #locksLost = this.#counter('holdfast_locks_lost_total', 'Locks that ended before they were given back', [
+    'kind',
+  ]);
+  readonly #lockFailures = new Counter({
+    name: 'holdfast_lock_failures_total',
+    help: 'Times that the servers which keep the locks could not be asked',
+    registers: [this.registry],
+  });
+  readonly #deadlocksAvoided = new Counter({
+    name: 'holdfast_lock_deadlocks_avoided_total',
+    help: 'Contended acquisitions of several locks in an order in which two could have waited for each other',
+    registers: [this.registry],
+  });
+  readonly locks: LockObserver = {
+    waited: (ms) => this.#lockWaitSeconds.observe(ms / 1_000),
+    contended: (kind) => this.#lockContentions.add(kind),
+    lost: (kind) => this.#locksLost.add(kind),
+    deadlockAvoided: () => this.#deadlocksAvoided.inc(),
+    failed: () => this.#lockFailures.inc(),
+  };
 
   constructor() {
     collectDefaultMetrics({ register: this.registry, prefix: 'holdfast_' });

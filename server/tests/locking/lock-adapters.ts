@@ -1,5 +1,5 @@
 /** The adapters of the Lock port, each on real servers. */
-import { createClient, createCluster } from 'redis';
+import { createCluster } from 'redis';
 import { LocalLock } from '../../src/locking/local/local-lock.ts';
 import type { Lock } from '../../src/locking/lock.ts';
 import { connectLockServer } from '../../src/locking/redis/connect-lock-server.ts';
@@ -7,15 +7,20 @@ import { RedisLock } from '../../src/locking/redis/redis-lock.ts';
 import type { RedisLockServer } from '../../src/locking/redis/redis-lock-node.ts';
 import { Redlock } from '../../src/locking/redis/redlock.ts';
 import { ZookeeperLock } from '../../src/locking/zookeeper/zookeeper-lock.ts';
-import { redisServer, type TestServer, zookeeperServer } from './servers.ts';
+import { startRedis } from '../support/servers/redis.ts';
+import type { TestServer } from '../support/servers/test-server.ts';
+import { until } from '../support/servers/until.ts';
+import { startZookeeper } from '../support/servers/zookeeper.ts';
 
 const SESSION_TIMEOUT_MS = 3_000;
 const REDLOCK_SERVERS = 5;
+const CLUSTER_OK_MS_MAX = 30_000;
 
 /** What a process needs to know to open a lock. */
 export interface LockAddress {
   adapter: 'redis' | 'redlock' | 'redis-cluster' | 'zookeeper';
-  ports: number[];
+  /** Of each server: a URL, or `host:port`. */
+  places: string[];
 }
 
 export interface LockServers {
@@ -23,7 +28,6 @@ export interface LockServers {
   open(): Promise<Lock>;
   /** Null when other processes cannot reach it. */
   address: LockAddress | null;
-  servers: TestServer[];
   stop(): Promise<void>;
 }
 
@@ -36,31 +40,31 @@ export interface LockAdapter {
   start(): Promise<LockServers>;
 }
 
-export function openLock({ adapter, ports }: LockAddress): Promise<Lock> {
+export function openLock({ adapter, places }: LockAddress): Promise<Lock> {
+  const [place = ''] = places;
   switch (adapter) {
     case 'redis':
-      return openRedis(ports[0]!);
+      return openRedis(place);
     case 'redlock':
-      return openRedlock(ports);
+      return openRedlock(places);
     case 'redis-cluster':
-      return openCluster(ports[0]!);
+      return openCluster(place);
     case 'zookeeper':
-      return openZookeeper(ports[0]!);
+      return openZookeeper(place);
   }
 }
 
-const urlOf = (port: number) => `redis://127.0.0.1:${port}`;
-
-async function openRedis(port: number): Promise<Lock> {
-  return new RedisLock(await connectLockServer(urlOf(port)));
+async function openRedis(url: string): Promise<Lock> {
+  return new RedisLock(await connectLockServer(url));
 }
 
-export async function openRedlock(ports: readonly number[]): Promise<Lock> {
-  return new Redlock(await Promise.all(ports.map((port) => connectLockServer(urlOf(port)))));
+export async function openRedlock(urls: readonly string[]): Promise<Lock> {
+  return new Redlock(await Promise.all(urls.map((url) => connectLockServer(url))));
 }
 
-async function openCluster(port: number): Promise<Lock> {
-  const cluster = createCluster({ rootNodes: [{ url: urlOf(port) }] });
+async function openCluster(url: string): Promise<Lock> {
+  const { password } = new URL(url);
+  const cluster = createCluster({ rootNodes: [{ url }], defaults: { password } });
   cluster.on('error', () => undefined);
   await cluster.connect();
   const server: RedisLockServer = {
@@ -72,25 +76,29 @@ async function openCluster(port: number): Promise<Lock> {
   return new RedisLock(server);
 }
 
-async function openZookeeper(port: number): Promise<Lock> {
-  return new ZookeeperLock({ connection: `127.0.0.1:${port}`, sessionTimeoutMs: SESSION_TIMEOUT_MS });
+async function openZookeeper(connection: string): Promise<Lock> {
+  return new ZookeeperLock({ connection, sessionTimeoutMs: SESSION_TIMEOUT_MS });
+}
+
+interface Started {
+  servers: TestServer[];
+  places: string[];
 }
 
 function onServers(
   adapter: LockAddress['adapter'],
-  { endsByTime, start }: { endsByTime: boolean; start: () => Promise<TestServer[]> },
+  { endsByTime, start }: { endsByTime: boolean; start: () => Promise<Started> },
 ): LockAdapter {
   return {
     name: adapter,
     endsByTime,
     shared: true,
     async start() {
-      const servers = await start();
-      const address = { adapter, ports: servers.map(({ port }) => port) };
+      const { servers, places } = await start();
+      const address = { adapter, places };
       const opened: Lock[] = [];
       return {
         address,
-        servers,
         async open() {
           const lock = await openLock(address);
           opened.push(lock);
@@ -98,7 +106,7 @@ function onServers(
         },
         async stop() {
           await Promise.all(opened.map((lock) => lock.close()));
-          await Promise.all(servers.map((server) => server.stop()));
+          await Promise.all(servers.map((server) => server[Symbol.asyncDispose]()));
         },
       };
     },
@@ -111,29 +119,34 @@ const local: LockAdapter = {
   shared: false,
   async start() {
     const lock = new LocalLock();
-    return { address: null, servers: [], open: async () => lock, stop: () => lock.close() };
+    return { address: null, open: async () => lock, stop: () => lock.close() };
   },
 };
 
 /** One server that owns all slots: keys of a script that do not share theirs are refused as in any Cluster. */
-async function clusterOfOne(): Promise<TestServer[]> {
-  const server = await redisServer('--cluster-enabled', 'yes');
-  const client = await createClient({ url: urlOf(server.port) }).connect();
-  await client.sendCommand(['CLUSTER', 'ADDSLOTSRANGE', '0', '16383']);
-  while (!String(await client.sendCommand(['CLUSTER', 'INFO'])).includes('cluster_state:ok')) {
-    await new Promise((resolve) => setTimeout(resolve, 50));
-  }
-  client.destroy();
-  return [server];
+async function clusterOfOne(): Promise<Started> {
+  const server = await startRedis({ settings: { 'cluster-enabled': 'yes' } });
+  await server.ask('CLUSTER', 'ADDSLOTSRANGE', '0', '16383');
+  await until('the cluster is ok', CLUSTER_OK_MS_MAX, async () =>
+    String(await server.ask('CLUSTER', 'INFO')).includes('cluster_state:ok'),
+  );
+  return { servers: [server], places: [server.url] };
 }
 
-const servers = (count: number, ...options: string[]) =>
-  Promise.all(Array.from({ length: count }, () => redisServer(...options)));
+async function redisServers(count: number): Promise<Started> {
+  const servers = await Promise.all(Array.from({ length: count }, () => startRedis()));
+  return { servers, places: servers.map(({ url }) => url) };
+}
+
+async function zookeeperAlone(): Promise<Started> {
+  const server = await startZookeeper();
+  return { servers: [server], places: [server.connectString] };
+}
 
 export const lockAdapters: readonly LockAdapter[] = [
   local,
-  onServers('redis', { endsByTime: true, start: () => servers(1) }),
+  onServers('redis', { endsByTime: true, start: () => redisServers(1) }),
   onServers('redis-cluster', { endsByTime: true, start: clusterOfOne }),
-  onServers('redlock', { endsByTime: true, start: () => servers(REDLOCK_SERVERS) }),
-  onServers('zookeeper', { endsByTime: false, start: async () => [await zookeeperServer()] }),
+  onServers('redlock', { endsByTime: true, start: () => redisServers(REDLOCK_SERVERS) }),
+  onServers('zookeeper', { endsByTime: false, start: zookeeperAlone }),
 ];

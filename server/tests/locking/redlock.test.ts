@@ -1,43 +1,42 @@
 /** What Redlock does when some of its servers are away: for it alone, because no other adapter has several. */
 import { randomUUID } from 'node:crypto';
 import { setTimeout as delay } from 'node:timers/promises';
-import { createClient } from 'redis';
-import { afterEach, beforeEach, describe, expect, it } from 'vitest';
+import { afterEach, beforeEach, expect, it } from 'vitest';
 import { HeldLocks } from '../../src/locking/held-locks.ts';
 import { type Lease, type Lock, LockUnavailable } from '../../src/locking/lock.ts';
 import { storeLock } from '../../src/locking/lock-key.ts';
 import { Redlock } from '../../src/locking/redis/redlock.ts';
+import { type RedisTestServer, startRedis } from '../support/servers/redis.ts';
+import { describeWith } from '../support/servers/servers.ts';
 import { openRedlock } from './lock-adapters.ts';
 import { observed } from './observed.ts';
-import { redisServer, type TestServer } from './servers.ts';
 
 const SERVERS = 5;
 const TTL_MS = 20_000;
 /** Nothing listens there. */
-const NOBODY = 1;
+const NOBODY = 'redis://127.0.0.1:1';
 
-describe('Redlock over five servers', () => {
-  let servers: TestServer[];
+describeWith(['redis'], 'Redlock over five servers', () => {
+  let servers: RedisTestServer[];
   let opened: Lock[];
 
   beforeEach(async () => {
     opened = [];
-    servers = await Promise.all(Array.from({ length: SERVERS }, () => redisServer()));
+    servers = await Promise.all(Array.from({ length: SERVERS }, () => startRedis()));
   });
 
   afterEach(async () => {
     await Promise.all(opened.map((lock) => lock.close()));
-    await Promise.all(servers.map((server) => server.stop()));
+    await Promise.all(servers.map((server) => server[Symbol.asyncDispose]()));
   });
 
   const newKey = () => storeLock('HQ1', randomUUID());
   const take = (lock: Lock, key: string, ttlMs = TTL_MS) =>
     lock.take({ key, value: `test:0:${randomUUID()}`, ttlMs, waitMs: 0 });
-  const ports = (...numbers: number[]) => servers.map(({ port }, index) => (numbers.includes(index) ? port : NOBODY));
 
   /** As a process that reaches only these of the five servers. */
   async function open(...numbers: number[]): Promise<Lock> {
-    const lock = await openRedlock(ports(...numbers));
+    const lock = await openRedlock(servers.map(({ url }, index) => (numbers.includes(index) ? url : NOBODY)));
     opened.push(lock);
     return lock;
   }
@@ -100,11 +99,11 @@ describe('Redlock over five servers', () => {
 
   it('does not wait for servers that are stalled', async () => {
     const lock = await open(0, 1, 2, 3, 4);
-    for (const number of [1, 4]) servers[number]!.signal('SIGSTOP');
+    for (const number of [1, 4]) servers[number]!.suspend();
     const lease = await taken(lock, newKey());
     expect(await lock.extend(lease, TTL_MS)).not.toBeNull();
     expect(await lock.release(lease)).toBe(true);
-    for (const number of [1, 4]) servers[number]!.signal('SIGCONT');
+    for (const number of [1, 4]) servers[number]!.resume();
     // What the stalled ones do late is taken back behind it.
     const other = await open(0, 1, 2, 3, 4);
     let again = await take(other, lease.key);
@@ -118,9 +117,7 @@ describe('Redlock over five servers', () => {
   it('gives greater fencing tokens though the clock of the server that gave the last one was ahead', async () => {
     const key = newKey();
     const ahead = Date.now() * 1_000 + 3_600_000_000;
-    const client = await createClient({ url: `redis://127.0.0.1:${servers[0]!.port}` }).connect();
-    await client.set(`{${key}}:fence`, String(ahead));
-    client.destroy();
+    await servers[0]!.ask('SET', `{${key}}:fence`, String(ahead));
     // The majorities share one server, and not the one whose clock is ahead.
     const first = await open(0, 1, 2);
     const lease = await taken(first, key);

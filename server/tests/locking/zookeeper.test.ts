@@ -1,35 +1,38 @@
 /** Sessions: for ZooKeeper alone, because leases of the other adapters end by time and not with a connection. */
 import { randomUUID } from 'node:crypto';
+import { rmSync } from 'node:fs';
+import { join } from 'node:path';
 import { setTimeout as delay } from 'node:timers/promises';
-import { afterEach, beforeEach, describe, expect, it } from 'vitest';
+import { afterEach, beforeEach, expect, it } from 'vitest';
 import { type Lease, type Lock, LockUnavailable } from '../../src/locking/lock.ts';
 import { storeLock } from '../../src/locking/lock-key.ts';
 import { Locks } from '../../src/locking/locks.ts';
 import { ZookeeperLock } from '../../src/locking/zookeeper/zookeeper-lock.ts';
+import { describeWith } from '../support/servers/servers.ts';
+import { startZookeeper, type ZookeeperTestServer } from '../support/servers/zookeeper.ts';
 import { observed } from './observed.ts';
-import { type TestServer, zookeeperServer } from './servers.ts';
 
 /** The server grants at most twenty of its ticks. */
 const LONG_SESSION_MS = 10_000;
 const SHORT_SESSION_MS = 3_000;
 
-describe('ZooKeeper', () => {
-  let server: TestServer;
+describeWith(['zookeeper'], 'ZooKeeper', () => {
+  let server: ZookeeperTestServer;
   let first: Lock;
   let second: Lock;
 
   beforeEach(async () => {
-    server = await zookeeperServer();
+    server = await startZookeeper();
     [first, second] = [open(LONG_SESSION_MS), open(LONG_SESSION_MS)];
   });
 
   afterEach(async () => {
     await Promise.all([first.close(), second.close()]);
-    await server.stop();
+    await server[Symbol.asyncDispose]();
   });
 
   function open(sessionTimeoutMs: number): Lock {
-    return new ZookeeperLock({ connection: `127.0.0.1:${server.port}`, sessionTimeoutMs });
+    return new ZookeeperLock({ connection: server.connectString, sessionTimeoutMs });
   }
 
   const newKey = () => storeLock('HQ1', randomUUID());
@@ -75,7 +78,8 @@ describe('ZooKeeper', () => {
     const locks = new Locks({ lock: first, nodeId: 'test', observer });
     const acquisition = await locks.acquire([key]);
     if (acquisition.status !== 'held') throw new Error('it is held by somebody else');
-    await server.wipe();
+    await server.kill();
+    rmSync(join(server.folder, 'data'), { recursive: true });
     await server.start();
     expect(await acquisition.held.ended).not.toBeNull();
     expect(seen.losses).toBe(1);
@@ -87,7 +91,9 @@ describe('ZooKeeper', () => {
   it('takes a lock away later that could not be given back, for its session lives on', async () => {
     const key = newKey();
     const lease = await takenOnce(first, key);
-    server.signal('SIGSTOP');
+    server.suspend();
+    // It stops a moment after it was told to.
+    await delay(200);
     await expect(first.release(lease)).rejects.toThrow(LockUnavailable);
     // What was sent to it is gone with it.
     await server.kill();

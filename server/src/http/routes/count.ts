@@ -1,6 +1,7 @@
 /** Stock-takes: the difference to what was on hand when it was counted. */
 import type { FastifyRequest } from 'fastify';
 import Type, { type Static } from 'typebox';
+import { storeLock } from '../../locking/lock-key.ts';
 import { type CountItem, foldEqualLines } from '../../stock/commands.ts';
 import { expectedVersionOfOnly } from '../if-match.ts';
 import { fingerprintOf, requiredOperationId } from '../operation.ts';
@@ -90,14 +91,21 @@ async function count(service: Service, request: FastifyRequest, body: Static<typ
   const hqId = requireHq(caller, 'manage-stock', body.hqId);
   requireStore(caller, storeId);
   const fingerprint = fingerprintOf('count', body.storeId === undefined ? storeId : '', body);
-  for (let times = 1; ; times += 1) {
-    const items = countedAt === null ? counted : await againstThen(service, hqId, counted, countedAt);
-    const command = { type: 'count' as const, countedAt, items, reason: body.reason, ...expected };
-    const performed = await perform(service, request, { hqId, operationId, fingerprint, command }, countAnswer);
-    const { execution } = performed;
-    const stale = execution.status === 'observed' && execution.outcome.status === 'stale-count';
-    if (!stale || times === COMPUTED_TIMES_MAX) return performed;
-  }
+  const operation = { hqId, operationId, fingerprint };
+  const book = (items: readonly CountItem[]) => {
+    const command = { type: 'count' as const, countedAt, items: [...items], reason: body.reason, ...expected };
+    return perform(service, request, { ...operation, command }, countAnswer);
+  };
+  if (countedAt === null) return book(counted);
+  // Two counts of one store would make each other compute again.
+  return service.running.locks.preferablyAlone([storeLock(hqId, storeId)], request.id, async () => {
+    for (let times = 1; ; times += 1) {
+      const performed = await book(await againstThen(service, hqId, counted, countedAt));
+      const { execution } = performed;
+      const stale = execution.status === 'observed' && execution.outcome.status === 'stale-count';
+      if (!stale || times === COMPUTED_TIMES_MAX) return performed;
+    }
+  });
 }
 
 function countedAtOf(service: Service, text: string | undefined): number | null {
