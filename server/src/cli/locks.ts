@@ -1,7 +1,8 @@
 /** `holdfast locks`: who holds what. Asks the servers that keep the locks, so it works while no server of ours runs. */
 import type { LockHolder } from '../locking/lock.ts';
 import { readLockValue } from '../locking/lock-value.ts';
-import { type Environment, modeOf } from './configuration.ts';
+import { modeOf } from './configuration.ts';
+import type { Environment } from './environment.ts';
 import { CommandFailed } from './failures.ts';
 
 export interface LocksOptions {
