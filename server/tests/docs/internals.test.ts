@@ -34,7 +34,7 @@ describe('internals', () => {
     const texts = [...pages, ...pagesIn('docs/operating'), ...pagesIn('docs/start'), 'README.md']
       .map(readPage)
       .join('\n');
-    const named = [...texts.matchAll(/npm run (?:--silent )?(\w+)/g)].map(([, name]) => name as string);
+    const named = [...texts.matchAll(/npm run (?:--silent )?([\w:]+)/g)].map(([, name]) => name as string);
     expect([...new Set(named)].filter((name) => scripts[name] === undefined)).toEqual([]);
   });
 });

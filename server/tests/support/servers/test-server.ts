@@ -5,7 +5,7 @@
 
 import type { ChildProcess } from 'node:child_process';
 import { once } from 'node:events';
-import { mkdirSync, readdirSync, rmSync } from 'node:fs';
+import { mkdirSync, readdirSync, readFileSync, rmSync } from 'node:fs';
 import { join } from 'node:path';
 import type { LocalServer } from '../../../../infra/local-server.ts';
 import { launch, STOP_MS_MAX, STOP_REMINDER_MS, untilReady } from '../../../../infra/processes.ts';
@@ -31,16 +31,32 @@ function endAll(): void {
   rmSync(join(RUNS, String(process.pid)), { recursive: true, force: true, maxRetries: 3 });
 }
 
-/** Removes the folders of processes that are gone. */
+/** Removes the folders of processes that are gone, and ends what still runs there. */
 export function sweepFolders(): void {
   mkdirSync(RUNS, { recursive: true });
   for (const name of readdirSync(RUNS)) {
     try {
       process.kill(Number(name), 0);
     } catch {
-      rmSync(join(RUNS, name), { recursive: true, force: true });
+      const folder = join(RUNS, name);
+      for (const pid of processesNaming(`${folder}/`)) process.kill(pid, 'SIGKILL');
+      rmSync(folder, { recursive: true, force: true, maxRetries: 3 });
     }
   }
+}
+
+/** Processes that have the text in their command line. */
+export function processesNaming(text: string): number[] {
+  const pids = readdirSync('/proc')
+    .map(Number)
+    .filter((pid) => Number.isInteger(pid) && pid !== process.pid);
+  return pids.filter((pid) => {
+    try {
+      return readFileSync(`/proc/${pid}/cmdline`, 'utf8').includes(text);
+    } catch {
+      return false;
+    }
+  });
 }
 
 export class TestServer {
