@@ -18,6 +18,8 @@ export interface Configuration {
   logLevel: LogLevel;
   /** Log every request. */
   accessLog: boolean;
+  /** Requests a second of one token subject; null: no limit. */
+  rateLimit: number | null;
 }
 
 /** @throws UsageError */
@@ -29,6 +31,7 @@ export function readConfiguration(environment: Environment): Configuration {
     dataFolder: dataFolderOf(environment),
     logLevel: oneOf(environment, 'HOLDFAST_LOG', LOG_LEVELS, 'info'),
     accessLog: oneOf(environment, 'HOLDFAST_ACCESS_LOG', ['on', 'off'] as const, 'off') === 'on',
+    rateLimit: rateLimitOf(environment),
   };
 }
 
@@ -52,6 +55,13 @@ function portOf(environment: Environment): number {
   if (value === undefined) return PORT_DEFAULT;
   if (/^\d{1,5}$/.test(value) && Number(value) <= 65_535) return Number(value);
   throw wrong('HOLDFAST_PORT', value, 'a whole number from 0 (any free port) to 65535');
+}
+
+function rateLimitOf(environment: Environment): number | null {
+  const value = given(environment, 'HOLDFAST_RATE_LIMIT') ?? 'off';
+  if (value === 'off') return null;
+  if (/^\d{1,6}$/.test(value) && Number(value) >= 1) return Number(value);
+  throw wrong('HOLDFAST_RATE_LIMIT', value, '"off" or a whole number of requests a second, from 1 to 999999');
 }
 
 function hostOf(environment: Environment): string {

@@ -47,13 +47,14 @@ class ServerProcess {
 
   async start(): Promise<void> {
     this.#stopOnSignals();
-    const { dataFolder, accessLog } = this.#configuration;
+    const { dataFolder, accessLog, rateLimit } = this.#configuration;
     const verifier = new TokenVerifier(tokenKey(this.#environment), Date.now);
     this.#server = await buildHttpServer({
       service: this.#service,
       verifier,
       log: this.#log,
       accessLog,
+      rateLimit,
       spoolFolder: join(dataFolder, 'imports'),
     });
     const url = await listen(this.#server, this.#configuration);

@@ -26,7 +26,9 @@ export async function verify(environment: Environment, { head, json }: VerifyOpt
 function written(report: VerifyReport): string {
   const { ok, entries, levels, openReservations, partitions, findings } = report;
   const lines = [
-    ok ? 'All is as it should be: entries = projections = engine.' : `${findings.length} findings:`,
+    ok
+      ? 'All is as it should be: entries = projections = engine.'
+      : `${findings.length} ${findings.length === 1 ? 'finding' : 'findings'}:`,
     ...findings.map((finding) => `  ${finding}`),
     `entries            ${entries}`,
     `levels             ${levels}`,

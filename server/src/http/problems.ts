@@ -40,6 +40,7 @@ export const PROBLEMS = {
   BODY_TOO_LARGE: { status: 413, retryable: false, title: 'The body is too large' },
   UNSUPPORTED_MEDIA_TYPE: { status: 415, retryable: false, title: 'The body is of a type that is not read here' },
   IDEMPOTENCY_MISMATCH: { status: 422, retryable: false, title: 'The operation id belongs to another request' },
+  RATE_LIMITED: { status: 429, retryable: true, title: 'The token asks too often' },
   HEADERS_TOO_LARGE: { status: 431, retryable: false, title: 'The headers are too large' },
   INTERNAL_ERROR: { status: 500, retryable: true, title: 'Something went wrong here' },
   NOT_READY: { status: 503, retryable: true, title: 'The service takes no commands at the moment' },

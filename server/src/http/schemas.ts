@@ -69,6 +69,7 @@ const COMMON: ProblemCode[] = [
   'INVALID_URL',
   'UNAUTHENTICATED',
   'FORBIDDEN',
+  'RATE_LIMITED',
   'INTERNAL_ERROR',
   'NOT_READY',
 ];

@@ -14,6 +14,7 @@ import { authentication } from './authentication.ts';
 import { answerClientError, handleError } from './errors.ts';
 import { AddressTable, notFound } from './methods.ts';
 import { observation, RequestFigures } from './observation.ts';
+import { RateLimit, rateLimited } from './rate-limit.ts';
 import { RequestIds } from './request-ids.ts';
 import { auditRoutes } from './routes/audit.ts';
 import { openDocumentation, registerDocumentation } from './routes/documentation.ts';
@@ -45,6 +46,8 @@ export interface HttpServerOptions {
   log: Logger;
   /** Log every request. */
   accessLog: boolean;
+  /** Requests a second of one token subject; null: as many as come. */
+  rateLimit?: number | null;
   /** Where checked rows of an import wait on disk. */
   spoolFolder: string;
 }
@@ -52,7 +55,7 @@ export interface HttpServerOptions {
 export type HttpServer = FastifyInstance<Server>;
 
 export async function buildHttpServer(options: HttpServerOptions): Promise<HttpServer> {
-  const { service, verifier, log, accessLog, spoolFolder } = options;
+  const { service, verifier, log, accessLog, rateLimit = null, spoolFolder } = options;
   const app = Fastify(serverOptions(log)).withTypeProvider<TypeBoxTypeProvider>();
   const figures = new RequestFigures();
   const addresses = new AddressTable();
@@ -60,10 +63,11 @@ export async function buildHttpServer(options: HttpServerOptions): Promise<HttpS
   const denied = (status: number) => service.application?.telemetry.deniedRequests.inc({ status });
   const begin = beginning(service);
   const authenticate = authentication(verifier);
+  const limit = rateLimit === null ? [] : [rateLimited(new RateLimit(rateLimit, () => performance.now()))];
   app.addHook('onRoute', openDocumentation);
   app.addHook('onRoute', (route) => {
     addresses.add(route);
-    route.onRequest = route.config?.open === true ? [begin] : [begin, authenticate];
+    route.onRequest = route.config?.open === true ? [begin] : [begin, authenticate, ...limit];
     route.onResponse = observation({ figures, log, accessLog, denied }, route);
   });
   app.setErrorHandler(handleError);

@@ -136,6 +136,15 @@ const WAYS: Partial<Record<ProblemCode, () => Promise<Answered>>> = {
     await reserve({ transactionId: 'mismatch' });
     return reserve({ transactionId: 'mismatch', ttlMs: 5_000 });
   },
+  RATE_LIMITED: async () => {
+    const limited = await TestServer.start(undefined, 1);
+    try {
+      await limited.ask('GET', '/api/v1/stock');
+      return await limited.ask('GET', '/api/v1/stock');
+    } finally {
+      await limited.stop();
+    }
+  },
   INTERNAL_ERROR: () => failing({ executor: { execute: () => Promise.reject(new Error('planted')) } }, () => reserve()),
   NOT_READY: () => failing(executing({ status: 'unavailable', reason: 'not-open' }), () => reserve()),
   OVERLOADED: () => failing(executing({ status: 'unavailable', reason: 'overloaded' }), () => reserve()),
@@ -164,7 +173,8 @@ describe('every error of the table comes about:', () => {
     expect(answered.headers['content-type']).toContain('application/problem+json');
     expect(answered.body).toMatchObject({ title: PROBLEMS[code].title, status: PROBLEMS[code].status });
     expect(typeof answered.body.detail).toBe('string');
-    expect(answered.headers['retry-after']).toBe(answered.status === 503 ? '1' : undefined);
+    const comesAgain = answered.status === 503 || answered.status === 429;
+    expect(answered.headers['retry-after']).toBe(comesAgain ? '1' : undefined);
   });
 });
 

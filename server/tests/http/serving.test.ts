@@ -186,6 +186,7 @@ describe('a start', { timeout: 60_000 }, () => {
     ['HOLDFAST_MODE', 'single'],
     ['HOLDFAST_LOG', 'loud'],
     ['HOLDFAST_ACCESS_LOG', 'yes'],
+    ['HOLDFAST_RATE_LIMIT', '0'],
   ])('with %s=%s names the variable and what it may be', async (variable, value) => {
     const { code, stderr } = await holdfast(['serve'], { HOLDFAST_DATA: newFolder(), [variable]: value });
     expect(code).toBe(2);

@@ -47,7 +47,10 @@ export class TestServer {
     this.http = http;
   }
 
-  static async start(folder = mkdtempSync(join(tmpdir(), 'holdfast-http-'))): Promise<TestServer> {
+  static async start(
+    folder = mkdtempSync(join(tmpdir(), 'holdfast-http-')),
+    rateLimit: number | null = null,
+  ): Promise<TestServer> {
     const log = pino({ level: 'silent' });
     const onFatal = (reason: string) => {
       throw new Error(reason);
@@ -60,6 +63,7 @@ export class TestServer {
       verifier,
       log,
       accessLog: false,
+      rateLimit,
       spoolFolder: join(folder, 'spool'),
     });
     service.open(application);
