@@ -47,6 +47,24 @@ const zookeeper: Need = {
 export const kafkaJars = (root: string): string => join(root, '.infra', 'programs', 'kafka');
 const kafkaPom = (root: string): string => join(root, 'infra', 'kafka', 'pom.xml');
 
+/** Where the jars of Kafka Connect's own worker are, or will be. */
+export const connectJars = (root: string): string => join(root, '.infra', 'programs', 'connect');
+/** The folder of its plugins, of which there is one. */
+export const debeziumPlugins = (root: string): string => join(root, '.infra', 'programs', 'connect-plugins');
+
+const debeziumJars = (root: string): { pom: string; folder: string; title: string }[] => [
+  {
+    pom: join(root, 'infra', 'debezium', 'connect', 'pom.xml'),
+    folder: connectJars(root),
+    title: 'Kafka Connect',
+  },
+  {
+    pom: join(root, 'infra', 'debezium', 'connector', 'pom.xml'),
+    folder: join(debeziumPlugins(root), 'debezium-mariadb'),
+    title: 'Debezium',
+  },
+];
+
 /** Why the server cannot run on this machine as it is; undefined if it can. */
 export function lackOf(kind: ServerKind, root: string): string | undefined {
   switch (kind) {
@@ -58,6 +76,10 @@ export function lackOf(kind: ServerKind, root: string): string | undefined {
       return zookeeper.lacks() ?? java.lacks();
     case 'kafka':
       return hasJars(kafkaPom(root), kafkaJars(root)) ? java.lacks() : 'the jars of Kafka are not there';
+    case 'debezium':
+      return debeziumJars(root).every(({ pom, folder }) => hasJars(pom, folder))
+        ? java.lacks()
+        : 'the jars of Kafka Connect and Debezium are not there';
   }
 }
 
@@ -79,6 +101,7 @@ export async function ensurePrograms(kinds: readonly ServerKind[], root: string,
       if (kinds.includes('kafka')) {
         await fetchJars({ pom: kafkaPom(root), folder: kafkaJars(root), title: 'Kafka', say });
       }
+      if (kinds.includes('debezium')) for (const jars of debeziumJars(root)) await fetchJars({ ...jars, say });
     },
     waiting,
   );
@@ -97,6 +120,7 @@ function needsOf(kinds: readonly ServerKind[], root: string): Need[] {
     needs.add(java);
     if (!hasJars(kafkaPom(root), kafkaJars(root))) needs.add(maven);
   }
+  if (kinds.includes('debezium')) needs.add(java).add(maven);
   return [...needs];
 }
 

@@ -27,6 +27,8 @@ export interface EventBatch {
 
 /** An event as it goes over a wire: nothing of it is looked into any more. */
 export interface WireEvent {
+  /** The event's own, the same for ever. */
+  id: string;
   /** Decides the topic. */
   type: string;
   /** Events of one key keep their order. */
@@ -36,7 +38,7 @@ export interface WireEvent {
 }
 
 function wireOf(event: StockEvent): WireEvent {
-  return { type: event.type, key: event.partitionkey, text: JSON.stringify(event) };
+  return { id: event.id, type: event.type, key: event.partitionkey, text: JSON.stringify(event) };
 }
 
 /** Derives events from recorded entries, away from the event loop that serves requests. */

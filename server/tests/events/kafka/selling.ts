@@ -86,6 +86,16 @@ export function expectPublished(messages: readonly ReadMessage[], events: readon
   expect(firstAppearances(messages.map(eventOf))).toEqual(firstAppearances(events));
 }
 
+/** Each value is its event to the byte, under the event's key. */
+export function expectAsRecorded(messages: readonly ReadMessage[], events: readonly StockEvent[]): void {
+  const texts = new Map(events.map((event) => [event.id, JSON.stringify(event)]));
+  for (const message of messages) {
+    const { id, partitionkey } = eventOf(message);
+    expect(message.key).toBe(partitionkey);
+    expect(message.value).toBe(texts.get(id));
+  }
+}
+
 /** Ids by topic and key. */
 function firstAppearances(events: readonly StockEvent[]): Record<string, string[]> {
   const ids = new Map<string, Set<string>>();
