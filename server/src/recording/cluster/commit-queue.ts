@@ -97,35 +97,48 @@ export class CommitQueue {
   }
 
   async #commit(batches: readonly Gathered[]): Promise<void> {
-    const startedAt = performance.now();
-    let sent = batches
+    const sent = batches
       .toSorted((one, other) => one.owned.partition - other.owned.partition)
       .map((batch) => ({ ...batch, record: { head: batch.owned.head as SharedHead, entries: batch.rows } }));
+    const refused = await this.#send(sent);
+    if (refused.length === 0) return;
+    // Each by itself: what the ledger does not take of one partition must not hold up the others.
+    const alone = refused.length === 1 ? [refused] : await Promise.all(refused.map((one) => this.#send([one])));
+    const left = alone.flat();
+    if (left.length > 0) this.#events.overtaken(left.map(({ owned }) => owned));
+  }
+
+  /** Returns what the ledger rolled back again and again. */
+  async #send(batches: readonly Sent[]): Promise<readonly Sent[]> {
+    const startedAt = performance.now();
+    let sent = batches;
     for (let failures = 0; sent.length > 0; ) {
       const result = await this.#record(sent);
       switch (result.status) {
         case 'recorded':
           this.#recorded(sent, result.heads, performance.now() - startedAt);
-          return;
+          return [];
         case 'duplicate':
           for (const found of result.found) markDuplicate(sent, found);
           if (result.found.length > 0 || markDuplicatesWithin(sent) > 0) continue;
           this.#events.trouble(new Error('the ledger found an operation id twice and cannot say which'));
-          return this.#events.overtaken(sent.map(({ owned }) => owned));
+          return sent;
         case 'conflict':
           sent = this.#drop(sent, new Set(result.partitions));
           continue;
         case 'rolled-back':
           failures += 1;
           this.#events.trouble(new Error(`the ledger refused a commit: ${result.reason}`));
-          if (failures >= COMMIT_TRIES_MAX) return this.#events.overtaken(sent.map(({ owned }) => owned));
+          if (failures >= COMMIT_TRIES_MAX) return sent;
           await delay(COMMIT_PAUSE_MS * 2 ** failures);
           continue;
         case 'unknown':
           this.#events.trouble(new Error(`the ledger cannot tell whether it committed: ${result.reason}`));
-          return this.#settleUnknown(sent, startedAt);
+          await this.#settleUnknown(sent, startedAt);
+          return [];
       }
     }
+    return [];
   }
 
   async #record(sent: readonly Sent[]): Promise<SharedRecordResult> {

@@ -140,9 +140,10 @@ export class RedisJournal implements StockJournal {
       try {
         this.#take(batch, entry);
       } catch (error) {
-        // What is readable is recorded first; then it is thrown.
-        if (error instanceof UnknownEntryVersion && batch.entries.length > 0) break;
-        throw error;
+        if (!(error instanceof UnknownEntryVersion)) throw error;
+        // What is readable is recorded first.
+        if (batch.entries.length > 0) break;
+        return { kind: 'unreadable', partition, reason: error.message };
       }
     }
     if (batch.entries.length === 0) return lost(`the journal ends at entry ${head.seq}, its head does not`);

@@ -275,6 +275,17 @@ describe('rule 13: nothing is discarded without proof', () => {
     };
     expect((await node.reserve(4, 'r1')).status).toBe('recorded');
   });
+
+  it('rule 13: what the ledger never takes of one partition waits there, and holds up no other', async () => {
+    cluster.ledger.onRecord = async (commit, records) =>
+      records.some(({ head }) => head.partition === PARTITION)
+        ? { status: 'rolled-back', reason: 'data too long' }
+        : commit();
+    const stuck = node.reserve(4, 'r1');
+    for (const name of ['o1', 'o2', 'o3']) expect((await node.reserve(1, name, OTHER_HQ)).status).toBe('recorded');
+    cluster.ledger.onRecord = async (commit) => commit();
+    expect((await stuck).status).toBe('recorded');
+  });
 });
 
 const PROVENANCE = {

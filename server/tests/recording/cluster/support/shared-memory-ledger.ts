@@ -35,7 +35,8 @@ export class SharedMemoryLedger implements SharedLedger {
   #state: State = { heads: new Map(), rows: new Map() };
   readonly evidence: Evidence[] = [];
   /** What happens around each `record`: may wait, change the result, or throw. */
-  onRecord: (commit: () => SharedRecordResult) => Promise<SharedRecordResult> = async (commit) => commit();
+  onRecord: (commit: () => SharedRecordResult, records: readonly SharedRecord[]) => Promise<SharedRecordResult> =
+    async (commit) => commit();
   /** Throws when the database is away. */
   onRead: () => Promise<void> = async () => undefined;
   commits = 0;
@@ -79,7 +80,7 @@ export class SharedMemoryLedger implements SharedLedger {
 
   record(records: readonly SharedRecord[]): Promise<SharedRecordResult> {
     const sent = structuredClone(records);
-    return this.onRecord(() => this.#commit(sent));
+    return this.onRecord(() => this.#commit(sent), sent);
   }
 
   #commit(records: readonly SharedRecord[]): SharedRecordResult {

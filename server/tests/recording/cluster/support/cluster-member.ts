@@ -1,0 +1,209 @@
+/** One process' share of a cluster on real servers: a node that decides and waits, and a recorder. */
+import { setTimeout as delay } from 'node:timers/promises';
+import { MariadbLedger } from '../../../../src/ledger/mariadb/mariadb-ledger.ts';
+import { MariadbOwnership } from '../../../../src/ledger/mariadb/mariadb-ownership.ts';
+import type { MariadbAccess } from '../../../../src/ledger/mariadb/mariadb-pool.ts';
+import type { SharedLedger } from '../../../../src/ledger/shared-ledger.ts';
+import { ClusterAcknowledgements } from '../../../../src/recording/cluster/cluster-acknowledgements.ts';
+import { ClusterRecorder } from '../../../../src/recording/cluster/cluster-recorder.ts';
+import { MariadbPartitionStates } from '../../../../src/recording/cluster/mariadb/mariadb-partition-states.ts';
+import type { ProjectedKeys, ProjectedReads, ProjectedRows } from '../../../../src/recording/cluster/projected-rows.ts';
+import { RedisRecordedChannel } from '../../../../src/recording/cluster/redis/redis-recorded-channel.ts';
+import { CommandExecutor } from '../../../../src/recording/command-executor.ts';
+import type { ImageSource } from '../../../../src/recording/restore.ts';
+import { undoOf } from '../../../../src/recording/undo.ts';
+import type { Entry } from '../../../../src/stock/entry.ts';
+import { decodeEntry } from '../../../../src/stock/entry-codec.ts';
+import { openRedis, type RedisTarget } from '../../../../src/stock/redis/open-redis.ts';
+import type { RedisConnection } from '../../../../src/stock/redis/redis-connection.ts';
+import { RedisRefill } from '../../../../src/stock/redis/redis-filling.ts';
+import { RedisJournal } from '../../../../src/stock/redis/redis-journal.ts';
+import { RedisStockEngine } from '../../../../src/stock/redis/redis-stock-engine.ts';
+import { Scripts } from '../../../../src/stock/redis/scripts.ts';
+import { ReplayedRows } from '../../../projections/replayed-rows.ts';
+
+/** The image of a system without projections: the ledger alone fills the engine. */
+const NO_IMAGE: ImageSource = { async *image() {} };
+
+export interface MemberOptions {
+  redis: RedisTarget;
+  database: MariadbAccess;
+  name: string;
+  poisonRebuildsMax?: number;
+  /** Epoch milliseconds, of the node. */
+  now?: () => number;
+  scripts?: Scripts;
+}
+
+export class ClusterMember {
+  readonly log: string[] = [];
+  readonly duplicates: Entry[] = [];
+  readonly ledger: MariadbLedger;
+  readonly states: MariadbPartitionStates;
+  readonly engine: RedisStockEngine;
+  readonly acknowledgements: ClusterAcknowledgements;
+  readonly executor: CommandExecutor;
+  readonly recorder: ClusterRecorder;
+  readonly #connection: RedisConnection;
+
+  static async open(options: MemberOptions): Promise<ClusterMember> {
+    const log: string[] = [];
+    const note = (error: Error) => log.push(`trouble: ${error.message}`);
+    const connection = await openRedis(options.redis, note);
+    const scripts = options.scripts ?? new Scripts();
+    const [ledger, journal, channel] = await Promise.all([
+      MariadbLedger.open(options.database),
+      RedisJournal.open(connection, scripts),
+      RedisRecordedChannel.open(connection, note),
+    ]);
+    return new ClusterMember(options, { connection, scripts, ledger, journal, channel, log });
+  }
+
+  private constructor(
+    { name, poisonRebuildsMax = 1, now = () => Date.now() }: MemberOptions,
+    parts: {
+      connection: RedisConnection;
+      scripts: Scripts;
+      ledger: MariadbLedger;
+      journal: RedisJournal;
+      channel: RedisRecordedChannel;
+      log: string[];
+    },
+  ) {
+    const { connection, scripts, ledger, journal, channel } = parts;
+    this.log = parts.log;
+    this.#connection = connection;
+    this.ledger = ledger;
+    this.states = new MariadbPartitionStates(ledger.connections);
+    this.acknowledgements = new ClusterAcknowledgements({
+      ledger,
+      channel,
+      states: this.states,
+      now: () => performance.now(),
+      onTrouble: (error) => this.#note(`trouble of the node: ${error.message}`),
+    });
+    this.engine = new RedisStockEngine({
+      connection,
+      scripts,
+      now,
+      knownHead: (partition) => this.acknowledgements.knownHead(partition),
+      onLost: (partition, reason) => this.#note(`lost ${partition}: ${reason}`),
+      onClockAhead: (partition, aheadMs) => this.#note(`clock of ${partition} is ${aheadMs} ms ahead`),
+    });
+    this.executor = new CommandExecutor({
+      engine: this.engine,
+      ledger,
+      acknowledgements: this.acknowledgements,
+      findProjectedHold: async (hqId, reservationId) => this.projected.hold(hqId, reservationId),
+    });
+    this.projected = new LedgerRows(ledger);
+    this.recorder = new ClusterRecorder({
+      journal,
+      engine: new RedisRefill(connection, scripts, (error) => this.#note(`trouble: ${error.message}`)),
+      ledger,
+      ownership: new MariadbOwnership(ledger.connections.writer, name),
+      states: this.states,
+      projected: this.projected,
+      images: NO_IMAGE,
+      channel,
+      now,
+      poisonRebuildsMax,
+      events: {
+        recorded: () => undefined,
+        duplicated: (entry) => {
+          this.duplicates.push(entry);
+          void undoOf(entry, this.executor).catch(() => undefined);
+        },
+        committed: () => undefined,
+        quarantined: (partitions, reason) => this.#note(`quarantined ${partitions.join(',')}: ${reason}`),
+        opened: (heads) =>
+          this.#note(`opened ${heads.map(({ partition, epoch }) => `${partition}@${epoch}`).join(',')}`),
+        waiting: (partition, reason) => this.#note(`waiting ${partition}: ${reason}`),
+        trouble: (error) => this.#note(`trouble: ${error.message}`),
+      },
+    });
+  }
+
+  readonly projected: LedgerRows;
+
+  #note(line: string): void {
+    this.log.push(line);
+  }
+
+  async start(): Promise<void> {
+    await this.acknowledgements.start();
+    this.recorder.start();
+  }
+
+  /** Lets its recorder go on recording what is decided, then lets go of the servers. */
+  async stop(): Promise<void> {
+    await this.recorder.stop();
+    await this.release();
+  }
+
+  async release(): Promise<void> {
+    this.acknowledgements.stop();
+    await this.#connection.close();
+    await this.ledger.close();
+  }
+
+  async entries(partition: number): Promise<Entry[]> {
+    const all: Entry[] = [];
+    for (;;) {
+      const stored = await this.ledger.entries(partition, all.at(-1)?.seq ?? 0, 10_000);
+      if (stored.length === 0) return all;
+      all.push(...stored.map(({ body }) => decodeEntry(body)));
+    }
+  }
+}
+
+/** Projected rows made of the ledger's entries when they are asked for. */
+class LedgerRows implements ProjectedReads {
+  readonly #ledger: Pick<SharedLedger, 'entries'>;
+  readonly #rows = new ReplayedRows();
+  readonly #reached = new Map<number, number>();
+  readonly #holds = new Map<string, Entry>();
+  #reading: Promise<unknown> = Promise.resolve();
+
+  constructor(ledger: Pick<SharedLedger, 'entries'>) {
+    this.#ledger = ledger;
+  }
+
+  read(keys: readonly ProjectedKeys[]): Promise<ProjectedRows[]> {
+    const read = this.#reading.then(async () => {
+      for (const { partition } of keys) await this.#follow(partition);
+      return this.#rows.read(keys);
+    });
+    this.#reading = read.catch(() => undefined);
+    return read;
+  }
+
+  async hold(hqId: string, reservationId: string) {
+    await this.read([
+      { partition: Number(reservationId.split('_')[1]), levels: [], products: [], stores: [], reservationIds: [] },
+    ]);
+    const entry = this.#holds.get(reservationId);
+    return entry?.hqId === hqId ? (entry.holds.find((hold) => hold.reservationId === reservationId) ?? null) : null;
+  }
+
+  async #follow(partition: number): Promise<void> {
+    for (;;) {
+      const stored = await this.#ledger.entries(partition, this.#reached.get(partition) ?? 0, 10_000);
+      if (stored.length === 0) return;
+      for (const { seq, body } of stored) {
+        const entry = decodeEntry(body);
+        this.#rows.apply(entry);
+        for (const { reservationId } of entry.holds) this.#holds.set(reservationId, entry);
+        this.#reached.set(partition, seq);
+      }
+    }
+  }
+}
+
+/** Waits until everything that is open has been opened by one of these members. */
+export async function untilOpen(member: ClusterMember, partition: number, epochMin = 1): Promise<void> {
+  for (let tries = 0; (member.acknowledgements.knownHead(partition)?.epoch ?? 0) < epochMin; tries += 1) {
+    if (tries > 1_000) throw new Error(`partition ${partition} is not open: ${member.log.slice(-5).join('\n')}`);
+    await delay(10);
+  }
+}
