@@ -50,7 +50,7 @@ export function kafkaServer(options: KafkaOptions): LocalServer {
       writeFileSync(settingsFile, serverProperties(options), { mode: 0o600 });
       if (existsSync(join(folder, 'data', 'meta.properties'))) return;
       const args = ['format', '-t', clusterId, '-c', settingsFile, '--ignore-formatted'];
-      const java = ['-XX:TieredStopAtLevel=1', logging, 'kafka.tools.StorageTool', ...args];
+      const java = [...javaOptions, logging, 'kafka.tools.StorageTool', ...args];
       await promisify(execFile)('java', java, { env: { ...process.env, ...env }, timeout: FORMAT_MS_MAX });
     },
     async ask() {
