@@ -257,7 +257,7 @@ class EmbeddedComposition {
       events: new LocalEventFeed({
         source: new SqliteEventSource(ledger.threads.reader),
         bus: this.#bus,
-        recordedSeq: (partition) => this.#acknowledgements.recordedSeq(partition),
+        recordedSeqs: (partitions) => partitions.map((each) => this.#acknowledgements.recordedSeq(each)),
       }),
       telemetry: this.#telemetry,
       locks: new Locks({ lock: new LocalLock(), nodeId: 'embedded', observer: this.#telemetry.locks }),

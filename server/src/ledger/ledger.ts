@@ -105,6 +105,14 @@ export class LedgerUnusable extends Error {
   }
 }
 
+/** The ledger cannot be reached, or does not answer in time: nothing is wrong with it that we know. Worth trying again. */
+export class LedgerUnavailable extends Error {
+  constructor(reason: string, cause?: unknown) {
+    super(reason, { cause });
+    this.name = 'LedgerUnavailable';
+  }
+}
+
 /** Another process moved the cursor: this one must not write. */
 export class LedgerConflict extends Error {
   readonly partitions: readonly number[];

@@ -1,12 +1,11 @@
-import { join } from 'node:path';
-import { DatabaseSync } from 'node:sqlite';
-import { afterEach, beforeEach, describe, expect, it } from 'vitest';
+import { afterEach, beforeEach, expect, it } from 'vitest';
 import type { MasterChange, Product, Store } from '../../src/catalog/catalog.ts';
 import { MasterData } from '../../src/catalog/master-data.ts';
 import { InvalidCursor } from '../../src/events/event-feed.ts';
 import type { CommandExecutor } from '../../src/recording/command-executor.ts';
 import type { CommandRequest } from '../../src/stock/stock-engine.ts';
-import { Pipeline, PROVENANCE } from './pipeline.ts';
+import { type CatalogFixture, describeCatalogs } from './catalog-adapters.ts';
+import { type Pipeline, PROVENANCE } from './pipeline.ts';
 
 const change: MasterChange = { hqId: 'HQ001', provenance: PROVENANCE, at: 1_700_000_000_000 };
 const store = (storeId: string, fields: Partial<Store> = {}): Store => ({
@@ -29,13 +28,18 @@ const product = (productId: string, fields: Partial<Product> = {}): Product => (
   ...fields,
 });
 
-let pipeline: Pipeline;
-beforeEach(async () => {
-  pipeline = await Pipeline.open();
-});
-afterEach(() => pipeline.close());
+describeCatalogs('catalog', (fresh) => {
+  let fixture: CatalogFixture;
+  let pipeline: Pipeline;
+  beforeEach(async () => {
+    fixture = await fresh();
+    pipeline = await fixture.open();
+  });
+  afterEach(async () => {
+    await pipeline.close({ keepFolder: true });
+    await fixture.remove();
+  });
 
-describe('catalog', () => {
   it('creates, replaces, and shows what was acknowledged', async () => {
     const { catalog } = pipeline;
     expect(await catalog.hqExists('HQ001')).toBe(false);
@@ -98,10 +102,8 @@ describe('catalog', () => {
 
   it('keeps its audit append-only', async () => {
     await pipeline.catalog.putStores(change, [store('S1')]);
-    const database = new DatabaseSync(join(pipeline.folder, 'ledger.db'));
-    expect(() => database.exec("update master_audit set actor_subject = 'somebody'")).toThrow(/append-only/);
-    expect(() => database.exec('delete from master_audit')).toThrow(/append-only/);
-    database.close();
+    await expect(fixture.sql("update master_audit set actor_subject = 'somebody'")).rejects.toThrow(/append-only/);
+    await expect(fixture.sql('delete from master_audit')).rejects.toThrow(/append-only/);
   });
 
   it('writes all rows of a call or none', async () => {
@@ -110,9 +112,7 @@ describe('catalog', () => {
     expect(await pipeline.catalog.store('HQ001', 'S1')).toBeNull();
     expect(await pipeline.catalog.hqExists('HQ001')).toBe(false);
   });
-});
 
-describe('master data', () => {
   it('makes a store and a product known to the engine, with their settings', async () => {
     const { masterData } = pipeline;
     expect(pipeline.onHand('HQ001', 'S1', 'P1')).toBeUndefined();
@@ -147,7 +147,7 @@ describe('master data', () => {
     const slow = { execute: (request: CommandRequest) => held.promise.then(() => executor.execute(request)) };
     const otherNode = new MasterData({ catalog, executor: slow as unknown as CommandExecutor });
     const earlier = otherNode.putProduct(change, product('P1', { safetyStock: 1 }));
-    await expect.poll(() => catalog.product('HQ001', 'P1')).not.toBeNull();
+    await expect.poll(() => catalog.product('HQ001', 'P1'), { timeout: 10_000 }).not.toBeNull();
     await masterData.putProduct(change, product('P1', { safetyStock: 2 }));
     held.resolve();
     await earlier;
@@ -158,7 +158,7 @@ describe('master data', () => {
     await pipeline.catalog.putStores(change, [store('S1', { lowThreshold: 4 })]);
     await pipeline.catalog.putProducts(change, [product('P1', { safetyStock: 1 })]);
     await pipeline.close({ keepFolder: true });
-    pipeline = await Pipeline.open(pipeline.folder);
+    pipeline = await fixture.open();
     expect(pipeline.onHand('HQ001', 'S1', 'P1')).toBeUndefined();
     expect(await pipeline.masterData.reconcile()).toBe(2);
     expect(pipeline.engine.levels('HQ001', [{ storeId: 'S1', productId: 'P1' }])[0]).toMatchObject({

@@ -1,6 +1,7 @@
 import { mkdtempSync, rmSync } from 'node:fs';
 import { tmpdir } from 'node:os';
 import { join } from 'node:path';
+import type { Catalog } from '../../src/catalog/catalog.ts';
 import { MasterData } from '../../src/catalog/master-data.ts';
 import { SqliteCatalog } from '../../src/catalog/sqlite/sqlite-catalog.ts';
 import { SqliteLedger } from '../../src/ledger/sqlite/sqlite-ledger.ts';
@@ -24,20 +25,24 @@ export function temporaryFolder(): string {
   return mkdtempSync(join(tmpdir(), 'holdfast-test-'));
 }
 
+function sqliteCatalog(ledger: SqliteLedger): Catalog {
+  return new SqliteCatalog(ledger.threads);
+}
+
 /** Engine, recorder, ledger and catalog over one folder, without projections: started again it replays every entry. */
 export class Pipeline {
   readonly folder: string;
   readonly engine = new MemoryStockEngine(Date.now);
   readonly ledger: SqliteLedger;
-  readonly catalog: SqliteCatalog;
+  readonly catalog: Catalog;
   readonly executor: CommandExecutor;
   readonly masterData: MasterData;
   readonly #recorder: Recorder;
 
-  private constructor(folder: string, ledger: SqliteLedger) {
+  private constructor(folder: string, ledger: SqliteLedger, catalog: Catalog) {
     this.folder = folder;
     this.ledger = ledger;
-    this.catalog = new SqliteCatalog(ledger.threads);
+    this.catalog = catalog;
     const { engine } = this;
     const acknowledgements = new Acknowledgements();
     this.#recorder = new Recorder({
@@ -61,8 +66,9 @@ export class Pipeline {
     this.masterData = new MasterData({ catalog: this.catalog, executor: this.executor });
   }
 
-  static async open(folder = temporaryFolder()): Promise<Pipeline> {
-    const pipeline = new Pipeline(folder, await SqliteLedger.open(join(folder, 'ledger.db')));
+  static async open(folder = temporaryFolder(), catalogOf = sqliteCatalog): Promise<Pipeline> {
+    const ledger = await SqliteLedger.open(join(folder, 'ledger.db'));
+    const pipeline = new Pipeline(folder, ledger, catalogOf(ledger));
     pipeline.#recorder.start(await pipeline.#restore());
     return pipeline;
   }

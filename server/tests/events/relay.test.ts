@@ -237,7 +237,7 @@ describe('the relay of a cluster', () => {
 describe('pages and streams', () => {
   function feedOn(bus: LocalEventBus): LocalEventFeed {
     const source = new SqliteEventSource(pipeline.ledger.threads.reader);
-    return new LocalEventFeed({ source, bus, recordedSeq: () => recorded });
+    return new LocalEventFeed({ source, bus, recordedSeqs: (partitions) => partitions.map(() => recorded) });
   }
 
   let recorded = 0;

@@ -16,29 +16,30 @@ import {
   type PutResult,
   type Store,
 } from '../catalog.ts';
+import {
+  AUDIT_PROVENANCE_COLUMNS,
+  type AuditRecord,
+  auditProvenance,
+  auditRowOf,
+  decidePut,
+  type MasterRow,
+  type MasterValue,
+  PRODUCT_COLUMNS,
+  type Revisions,
+  STORE_COLUMNS,
+} from '../master-rows.ts';
 
-interface Revisions {
-  revision: number;
-  configuredRevision: number;
-}
-
-type Value = string | number | null;
-
-/** The statements of one kind of row. The columns are in the order of `fieldsOf`. */
+/** The statements of one kind of row. */
 interface MasterTable<Row> {
   kind: MasterKind;
   idOf(row: Row): string;
-  valuesOf(row: Row): Value[];
+  valuesOf(row: Row): MasterValue[];
   find: StatementSync;
   page: StatementSync;
   pending: StatementSync;
   upsert: StatementSync;
   mark: StatementSync;
 }
-
-const STORE_FIELDS = 'store_id as storeId, name, type, city, opened_at as openedAt, low_threshold as lowThreshold';
-const PRODUCT_FIELDS =
-  'product_id as productId, name, category, price, cost, safety_stock as safetyStock, low_threshold as lowThreshold';
 
 export class SqliteCatalogStore {
   readonly #database: DatabaseSync;
@@ -52,27 +53,19 @@ export class SqliteCatalogStore {
     this.#stores = {
       kind: 'store',
       idOf: (row) => row.storeId,
-      valuesOf: (row) => [row.storeId, row.name, row.type, row.city, row.openedAt, row.lowThreshold],
-      ...statements(database, 'stores', 'store_id', STORE_FIELDS),
+      valuesOf: (row) => STORE_COLUMNS.map(([, field]) => row[field]),
+      ...statements(database, 'stores', STORE_COLUMNS),
     };
     this.#products = {
       kind: 'product',
       idOf: (row) => row.productId,
-      valuesOf: (row) => [
-        row.productId,
-        row.name,
-        row.category,
-        row.price,
-        row.cost,
-        row.safetyStock,
-        row.lowThreshold,
-      ],
-      ...statements(database, 'products', 'product_id', PRODUCT_FIELDS),
+      valuesOf: (row) => PRODUCT_COLUMNS.map(([, field]) => row[field]),
+      ...statements(database, 'products', PRODUCT_COLUMNS),
     };
     this.#insertHq = database.prepare('insert into hqs (hq_id, created_at) values (?, ?) on conflict do nothing');
     this.#insertAudit = database.prepare(
-      `insert into master_audit (at, hq_id, kind, subject_id, actor_subject, actor_role, actor_address, origin,
-         correlation_id, "before", "after") values (?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?)`,
+      `insert into master_audit (at, hq_id, kind, subject_id, ${AUDIT_PROVENANCE_COLUMNS.join(', ')}, "before", "after")
+       values (?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?)`,
     );
   }
 
@@ -96,40 +89,24 @@ export class SqliteCatalogStore {
   }
 
   #put<Row extends Store | Product>(table: MasterTable<Row>, change: MasterChange, row: Row): PutResult {
-    const found = this.#find(table, change.hqId, table.idOf(row));
-    const configuredRevision = found?.revisions.configuredRevision ?? 0;
-    const after = JSON.stringify(row, Object.keys(row).sort());
-    const before = found === null ? null : JSON.stringify(found.row, Object.keys(found.row).sort());
-    const created = configuredRevision === 0;
-    if (found !== null && before === after) {
-      const { revision } = found.revisions;
-      return { created, revision, pending: configuredRevision < revision };
-    }
-    const revision = (found?.revisions.revision ?? 0) + 1;
-    const known = found !== null && configuredRevision === revision - 1 && sameSettings(found.row, row);
-    const values = table.valuesOf(row);
-    table.upsert.run(change.hqId, ...values, revision, known ? revision : configuredRevision);
-    this.#appendAudit(table.kind, table.idOf(row), change, before, after);
-    return { created, revision, pending: !known };
+    const id = table.idOf(row);
+    const { result, write } = decidePut(this.#find(table, change.hqId, id), row);
+    if (write === null) return result;
+    const { revisions, before, after } = write;
+    table.upsert.run(change.hqId, ...table.valuesOf(row), revisions.revision, revisions.configuredRevision);
+    this.#insertAudit.run(change.at, change.hqId, table.kind, id, ...auditProvenance(change), before, after);
+    return result;
   }
 
-  #find<Row>(table: MasterTable<Row>, hqId: string, id: string): { row: Row; revisions: Revisions } | null {
+  #find<Row extends MasterRow>(
+    table: MasterTable<Row>,
+    hqId: string,
+    id: string,
+  ): { row: Row; revisions: Revisions } | null {
     const found = table.find.get(hqId, id) as (Row & Revisions) | undefined;
     if (found === undefined) return null;
     const { revision, configuredRevision, ...row } = found;
     return { row: row as unknown as Row, revisions: { revision, configuredRevision } };
-  }
-
-  #appendAudit(
-    kind: MasterKind,
-    subjectId: string,
-    { hqId, at, provenance }: MasterChange,
-    before: string | null,
-    after: string,
-  ): void {
-    const { actor, origin, correlationId } = provenance;
-    const who = [actor.subject, actor.role, actor.address ?? null, origin, correlationId];
-    this.#insertAudit.run(at, hqId, kind, subjectId, ...who, before, after);
   }
 
   markConfigured(hqId: string, marks: readonly ConfiguredMark[]): Pending[] {
@@ -220,8 +197,10 @@ export class SqliteCatalogStore {
   }
 }
 
-function statements(database: DatabaseSync, table: string, id: string, fields: string) {
-  const columns = [...fields.matchAll(/(\w+)(?: as \w+)?(?:,|$)/g)].map((match) => match[1] as string);
+function statements(database: DatabaseSync, table: string, columnsAndFields: readonly (readonly [string, string])[]) {
+  const columns = columnsAndFields.map(([column]) => column);
+  const [id] = columns as [string];
+  const fields = columnsAndFields.map(([column, field]) => `${column} as ${field}`).join(', ');
   const updates = [...columns.slice(1), 'revision', 'configured_revision'].map((name) => `${name} = excluded.${name}`);
   return {
     find: database.prepare(
@@ -245,26 +224,4 @@ function statements(database: DatabaseSync, table: string, id: string, fields: s
 function pendingOf<Row>(table: MasterTable<Row>, limit: number): { hqId: string; revision: number; row: Row }[] {
   const rows = table.pending.all(limit) as unknown as (Row & { hqId: string; revision: number })[];
   return rows.map(({ hqId, revision, ...row }) => ({ hqId, revision, row: row as unknown as Row }));
-}
-
-function sameSettings(one: Store | Product, other: Store | Product): boolean {
-  const safety = (row: Store | Product) => ('safetyStock' in row ? row.safetyStock : null);
-  return one.lowThreshold === other.lowThreshold && safety(one) === safety(other);
-}
-
-interface AuditRecord extends Omit<MasterAuditRow, 'actor' | 'before' | 'after'> {
-  subject: string;
-  role: string;
-  address: string | null;
-  before: string | null;
-  after: string;
-}
-
-function auditRowOf({ subject, role, address, before, after, ...row }: AuditRecord): MasterAuditRow {
-  return {
-    ...row,
-    actor: address === null ? { subject, role } : { subject, role, address },
-    before: before === null ? null : JSON.parse(before),
-    after: JSON.parse(after),
-  };
 }

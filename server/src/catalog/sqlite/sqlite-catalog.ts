@@ -13,6 +13,7 @@ import {
   type PutResult,
   type Store,
 } from '../catalog.ts';
+import { pageOf } from '../master-rows.ts';
 
 /**
  * Master data beside the entries, in the ledger's file. The reading connection begins a new snapshot with every
@@ -85,10 +86,4 @@ export class SqliteCatalog implements Catalog {
       throw name === 'CatalogUnavailable' ? new CatalogUnavailable(message) : error;
     }
   }
-}
-
-function pageOf<T>(rows: T[], limit: number, cursorOf: (row: T) => string): Page<T> {
-  if (rows.length <= limit) return { items: rows, nextCursor: null };
-  const items = rows.slice(0, limit);
-  return { items, nextCursor: cursorOf(items[limit - 1] as T) };
 }

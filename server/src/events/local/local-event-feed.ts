@@ -4,6 +4,7 @@
  */
 import { partitionOf } from '../../stock/identifiers.ts';
 import { PARTITION_COUNT } from '../../stock/limits.ts';
+import type { MaybePromise } from '../../stock/stock-engine.ts';
 import { EventCursor } from '../event-cursor.ts';
 import type { EventAt, EventFeed, EventFilter, StockEvent } from '../event-feed.ts';
 import { type EventBatch, type EventSource, isAfter, matches, type PlacedEvent, WHOLE_ENTRY } from '../event-source.ts';
@@ -15,8 +16,8 @@ const EVENTS_PER_READ = 500;
 export interface LocalEventFeedParts {
   source: EventSource;
   bus: LocalEventBus;
-  /** Recorded `seq` of a partition: where "from now on" begins. */
-  recordedSeq: (partition: number) => number;
+  /** Recorded `seq` of each of these partitions: where "from now on" begins. */
+  recordedSeqs: (partitions: readonly number[]) => MaybePromise<number[]>;
 }
 
 export class LocalEventFeed implements EventFeed {
@@ -51,7 +52,7 @@ export class LocalEventFeed implements EventFeed {
   }
 
   async *follow(filter: EventFilter, cursor: string | null, signal: AbortSignal): AsyncIterable<EventAt> {
-    const position = cursor === null ? this.#now(filter) : EventCursor.parse(cursor);
+    const position = cursor === null ? await this.#now(filter) : EventCursor.parse(cursor);
     const queue = new StreamQueue(filter);
     const unsubscribe = this.#parts.bus.subscribe((events) => queue.push(events));
     const onAbort = () => queue.wake();
@@ -68,10 +69,12 @@ export class LocalEventFeed implements EventFeed {
     }
   }
 
-  #now(filter: EventFilter): EventCursor {
+  async #now(filter: EventFilter): Promise<EventCursor> {
     const position = new EventCursor();
-    for (const partition of partitionsOf(filter)) {
-      position.move(partition, { seq: this.#parts.recordedSeq(partition), index: WHOLE_ENTRY });
+    const partitions = partitionsOf(filter);
+    const seqs = await this.#parts.recordedSeqs(partitions);
+    for (const [index, partition] of partitions.entries()) {
+      position.move(partition, { seq: seqs[index] as number, index: WHOLE_ENTRY });
     }
     return position;
   }

@@ -21,20 +21,24 @@ const RECORD_MS_MAX = 5_000;
 const OUTCOME_MS_MAX = 8_000;
 const RETRY_MS = 100;
 
-const COLUMNS = [
-  'partition_id',
-  'seq',
-  'epoch',
-  'hash',
-  'mark',
-  'at',
-  'hq_id',
-  'operation_id',
-  'fingerprint',
-  'duplicate_of',
-  'type',
-  'body',
-];
+const ENTRIES = {
+  table: 'entries',
+  columns: [
+    'partition_id',
+    'seq',
+    'epoch',
+    'hash',
+    'mark',
+    'at',
+    'hq_id',
+    'operation_id',
+    'fingerprint',
+    'duplicate_of',
+    'type',
+    'body',
+  ],
+  longest: 11,
+};
 
 /** The entries of one partition with the hashes that they will have, and the head after them. */
 interface Chained {
@@ -184,7 +188,7 @@ async function insertEntries(connection: Connection, batch: readonly Chained[]):
       ]);
     }
   }
-  await insertRows(connection, 'entries', COLUMNS, rows, COLUMNS.indexOf('body'));
+  await insertRows(connection, ENTRIES, rows);
 }
 
 /** @throws Error when the ledger holds a part of the batch, which no transaction leaves behind */

@@ -1,4 +1,5 @@
 import { SqlError } from 'mariadb';
+import { LedgerUnavailable } from '../ledger.ts';
 
 /** Errors of the server that are told apart: https://mariadb.com/kb/en/mariadb-error-codes/ (MySQL has the same). */
 const SERVER = {
@@ -11,14 +12,6 @@ const SERVER = {
   ROW_CHANGED: 1020,
   TRIGGERS_REFUSED: 1419,
 };
-
-/** The database did not do what it was asked within the time, or could not be reached. Worth trying again. */
-export class MariadbUnavailable extends Error {
-  constructor(reason: string, cause?: unknown) {
-    super(reason, { cause });
-    this.name = 'MariadbUnavailable';
-  }
-}
 
 function errnoOf(error: unknown): number {
   return error instanceof SqlError ? error.errno : 0;
@@ -33,9 +26,13 @@ export function isContention(error: unknown): boolean {
   return [SERVER.LOCK_WAIT_TIMEOUT, SERVER.DEADLOCK, SERVER.ROW_CHANGED].includes(errnoOf(error));
 }
 
-/** The connection is gone, and with it whatever it had not committed. */
+/**
+ * The connection is gone, and with it whatever it had not committed; or there was none to be had. The connector passes
+ * some errors of the socket on as they are.
+ */
 export function isConnectionLost(error: unknown): boolean {
-  return error instanceof MariadbUnavailable || (error instanceof SqlError && error.fatal);
+  const { fatal, syscall } = error as { fatal?: boolean; syscall?: string };
+  return error instanceof LedgerUnavailable || fatal === true || syscall !== undefined;
 }
 
 export function isRefusedLogin(error: unknown): boolean {

@@ -4,22 +4,26 @@ import { type SharedHead, startMark } from '../../stock/shared-engine.ts';
 import type { ImageOperation, RecordedHead } from '../../stock/stock-engine.ts';
 import { type FoundOperation, LedgerConflict, type LedgerIdentity, type StoredEntry, undoIdOf } from '../ledger.ts';
 import type { Evidence, RecordedPlace, SharedLedger, SharedRecord, SharedRecordResult } from '../shared-ledger.ts';
+import { readEntries } from './entry-reads.ts';
 import { EntryRecording, moveCursors } from './entry-recording.ts';
 import type { MariadbAccess } from './mariadb-pool.ts';
 import { transact } from './mariadb-transaction.ts';
 import { insertRows } from './multi-row-insert.ts';
 import { type MariadbConnections, openMariadb } from './open-mariadb.ts';
 
-/** Text of entries that one read returns at most, and some entries more: an entry has 600 characters, or 60 000. */
-const READ_CHARACTERS_MAX = 4_000_000;
-const ENTRIES_READ_FIRST = 64;
 const IDS_PER_READ = 500;
+
+const EVIDENCE = {
+  table: 'evidence',
+  columns: ['partition_id', 'epoch', 'seq', 'at', 'reason', 'body'],
+  longest: 5,
+};
 
 const HEAD_FIELDS = 'partition_id as `partition`, epoch, seq, hash, mark, at';
 
 /**
  * The ledger of a cluster: one database that any number of processes record into and read from, always on its primary.
- * Every call ends within seconds, also when the database is away (`MariadbUnavailable`); it is tried anew by the next.
+ * Every call ends within seconds, also when the database is away (`LedgerUnavailable`); it is tried anew by the next.
  */
 export class MariadbLedger implements SharedLedger {
   readonly connections: MariadbConnections;
@@ -78,24 +82,8 @@ export class MariadbLedger implements SharedLedger {
     return this.#recording.record(records);
   }
 
-  /** The second read is as large as the entries of the first let it be. */
-  async entries(partition: number, afterSeq: number, limit: number): Promise<StoredEntry[]> {
-    const entries: StoredEntry[] = [];
-    let characters = 0;
-    let count = Math.min(limit, ENTRIES_READ_FIRST);
-    while (count > 0) {
-      const read = await this.#read<StoredEntry>(
-        `select partition_id as \`partition\`, seq, hash, body from entries
-         where partition_id = ? and seq > ? order by seq limit ?`,
-        [partition, entries.at(-1)?.seq ?? afterSeq, count],
-      );
-      for (const entry of read) characters += entry.body.length;
-      entries.push(...read);
-      if (read.length < count || characters >= READ_CHARACTERS_MAX) break;
-      const more = Math.ceil((READ_CHARACTERS_MAX - characters) / (characters / entries.length));
-      count = Math.min(limit - entries.length, more);
-    }
-    return entries;
+  entries(partition: number, afterSeq: number, limit: number): Promise<StoredEntry[]> {
+    return readEntries(this.connections.reader, partition, afterSeq, limit);
   }
 
   async entry(partition: number, seq: number): Promise<Entry | null> {
@@ -172,9 +160,8 @@ export class MariadbLedger implements SharedLedger {
   }
 
   async keepEvidence({ partition, epoch, seq, at, reason, bodies }: Evidence): Promise<void> {
-    const columns = ['partition_id', 'epoch', 'seq', 'at', 'reason', 'body'];
     const rows = bodies.map((body, index) => [partition, epoch, seq + index, at, reason, body]);
-    await transact(this.connections.writer, (connection) => insertRows(connection, 'evidence', columns, rows, 5));
+    await transact(this.connections.writer, (connection) => insertRows(connection, EVIDENCE, rows));
   }
 
   #read<T>(sql: string, values: readonly (string | number)[] = []): Promise<T[]> {

@@ -6,7 +6,8 @@
  */
 import { connect, type Socket } from 'node:net';
 import { type Connection, type ConnectionConfig, createConnection } from 'mariadb';
-import { isConnectionLost, MariadbUnavailable, reasonOf } from './mariadb-errors.ts';
+import { LedgerUnavailable } from '../ledger.ts';
+import { isConnectionLost, isRefusedLogin, isUnknownDatabase, reasonOf } from './mariadb-errors.ts';
 
 const CONNECT_MS_MAX = 2_000;
 /** A use of a connection, waiting for one included. */
@@ -65,12 +66,12 @@ export class MariadbPool {
   /**
    * Gives `work` a connection of its own; after `timeoutMs` it is cut off, and whatever it waits for fails. When
    * `work` throws, the connection is closed, which rolls back what it had begun.
-   * @throws MariadbUnavailable when the database is away or too slow, and what `work` throws
+   * @throws LedgerUnavailable when the database is away or too slow, and what `work` throws
    */
   async use<T>(work: (connection: Connection) => Promise<T>, timeoutMs = USE_MS_MAX): Promise<T> {
     const until = performance.now() + timeoutMs;
     const member = await this.#acquire(timeoutMs);
-    const tooSlow = new Error(`no answer within ${timeoutMs} ms`);
+    const tooSlow = new LedgerUnavailable(`no answer within ${timeoutMs} ms`);
     const timer = setTimeout(() => member.socket.destroy(tooSlow), Math.max(0, until - performance.now()));
     let sound = false;
     try {
@@ -80,7 +81,7 @@ export class MariadbPool {
     } catch (error) {
       if (!isConnectionLost(error)) throw error;
       this.#dropIdle();
-      throw new MariadbUnavailable(`the connection to the database ${this.#place} was lost: ${reasonOf(error)}`, error);
+      throw new LedgerUnavailable(`the connection to the database ${this.#place} was lost: ${reasonOf(error)}`, error);
     } finally {
       clearTimeout(timer);
       this.#release(member, sound);
@@ -93,7 +94,7 @@ export class MariadbPool {
     try {
       return await this.use(query, timeoutMs);
     } catch (error) {
-      if (!(error instanceof MariadbUnavailable) || this.#closed) throw error;
+      if (!(error instanceof LedgerUnavailable) || this.#closed) throw error;
       return await this.use(query, timeoutMs);
     }
   }
@@ -107,7 +108,7 @@ export class MariadbPool {
   }
 
   async #acquire(timeoutMs: number): Promise<Member> {
-    if (this.#closed) throw new MariadbUnavailable('the connections to the database are closed');
+    if (this.#closed) throw new LedgerUnavailable('the connections to the database are closed');
     const idle = this.#idle.pop();
     if (idle !== undefined) {
       this.#busy.add(idle);
@@ -130,7 +131,7 @@ export class MariadbPool {
       };
       const timer = setTimeout(() => {
         this.#waiting.splice(this.#waiting.indexOf(waiter), 1);
-        reject(new MariadbUnavailable(`no connection to the database ${this.#place} was free within ${timeoutMs} ms`));
+        reject(new LedgerUnavailable(`no connection to the database ${this.#place} was free within ${timeoutMs} ms`));
       }, timeoutMs);
       this.#waiting.push(waiter);
     });
@@ -153,20 +154,20 @@ export class MariadbPool {
       connection.on('error', () => this.#forget(member));
       connection.on('end', () => this.#forget(member));
       await this.#greet(member);
-      if (this.#closed) throw new MariadbUnavailable('the connections to the database are closed');
+      if (this.#closed) throw new LedgerUnavailable('the connections to the database are closed');
       this.#busy.add(member);
       return member;
     } catch (error) {
       socket?.destroy();
-      if (!isConnectionLost(error)) throw error;
-      throw new MariadbUnavailable(`the database ${this.#place} cannot be reached: ${reasonOf(error)}`, error);
+      if (!isConnectionLost(error) || isRefusedLogin(error) || isUnknownDatabase(error)) throw error;
+      throw new LedgerUnavailable(`the database ${this.#place} cannot be reached: ${reasonOf(error)}`, error);
     } finally {
       this.#opening -= 1;
     }
   }
 
   async #greet({ connection, socket }: Member): Promise<void> {
-    const timer = setTimeout(() => socket.destroy(new Error('no answer to the first statement')), CONNECT_MS_MAX);
+    const timer = setTimeout(() => socket.destroy(new LedgerUnavailable('no answer to the first statement')), CONNECT_MS_MAX);
     try {
       await this.#options.onConnect?.(connection);
     } finally {
@@ -205,7 +206,7 @@ export class MariadbPool {
   async close(): Promise<void> {
     this.#closed = true;
     for (const waiter of this.#waiting.splice(0)) {
-      waiter.reject(new MariadbUnavailable('the connections to the database are closed'));
+      waiter.reject(new LedgerUnavailable('the connections to the database are closed'));
     }
     await Promise.all(this.#idle.splice(0).map(({ connection }) => connection.end().catch(() => undefined)));
     this.#dropIdle();

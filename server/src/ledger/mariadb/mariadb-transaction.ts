@@ -15,7 +15,7 @@ export class CommitUnknown extends Error {
 /**
  * Runs `work` and commits, all or nothing, on a pool without autocommit. Work that met another transaction, or lost
  * its connection before the commit was sent, is done again a few times.
- * @throws CommitUnknown, MariadbUnavailable, and what `work` throws (it is rolled back)
+ * @throws CommitUnknown, LedgerUnavailable, and what `work` throws (it is rolled back)
  */
 export async function transact<T>(
   pool: MariadbPool,

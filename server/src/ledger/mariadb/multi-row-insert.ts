@@ -5,34 +5,40 @@ const STATEMENT_BYTES_MAX = 4 * 1024 * 1024;
 
 export type SqlValue = string | number | null;
 
+export interface InsertTarget {
+  table: string;
+  columns: readonly string[];
+  /** The column that may be long. */
+  longest: number;
+  /** What to do with a row that is there: ` on duplicate key update …`. Left out: it is an error. */
+  onDuplicate?: string;
+}
+
 /**
  * Inserts rows into a table, as many with a statement as its size allows. MariaDB takes them as one bulk of a prepared
  * statement: 34 000–64 000 entries/s in batches of 64–1 024, where one `insert` with as many lists of values made
  * 27 000–39 000 and a prepared insert per row 2 500. MySQL knows no bulk, and gets the lists of values.
- * @param longest which column may be long
  */
 export async function insertRows(
   connection: Connection,
-  table: string,
-  columns: readonly string[],
+  target: InsertTarget,
   rows: readonly SqlValue[][],
-  longest: number,
 ): Promise<void> {
-  for (const group of groupsOf(rows, longest)) await insertGroup(connection, table, columns, group);
+  for (const group of groupsOf(rows, target.longest)) await insertGroup(connection, target, group);
 }
 
 async function insertGroup(
   connection: Connection,
-  table: string,
-  columns: readonly string[],
+  { table, columns, onDuplicate = '' }: InsertTarget,
   rows: SqlValue[][],
 ): Promise<void> {
   const places = `(${columns.map(() => '?').join(',')})`;
   const into = `insert into ${table} (${columns.join(', ')}) values `;
   const answer =
     connection.info?.isMariaDB() === true
-      ? await connection.batch<Changed | Changed[]>(into + places, rows)
-      : await connection.query<Changed>(into + rows.map(() => places).join(','), rows.flat());
+      ? await connection.batch<Changed | Changed[]>(into + places + onDuplicate, rows)
+      : await connection.query<Changed>(into + rows.map(() => places).join(',') + onDuplicate, rows.flat());
+  if (onDuplicate !== '') return;
   // A bulk is answered in parts where a column that began with nulls gets its first value.
   const inserted = [answer].flat().reduce((sum, { affectedRows }) => sum + affectedRows, 0);
   if (inserted !== rows.length) {

@@ -4,10 +4,10 @@ import type { Connection } from 'mariadb';
 import { PARTITION_COUNT } from '../../stock/limits.ts';
 import { startMark } from '../../stock/shared-engine.ts';
 import { chainHash, genesisHash } from '../chain.ts';
-import { LedgerUnusable } from '../ledger.ts';
+import { LedgerUnavailable, LedgerUnusable } from '../ledger.ts';
 import { sharedMigrations } from '../migrations/migrations.ts';
 import { kyselyOver } from './kysely-connection.ts';
-import { isRefusedLogin, isTriggerRefused, isUnknownDatabase, MariadbUnavailable, reasonOf } from './mariadb-errors.ts';
+import { isRefusedLogin, isTriggerRefused, isUnknownDatabase, reasonOf } from './mariadb-errors.ts';
 import { type MariadbAccess, MariadbPool } from './mariadb-pool.ts';
 import { checkServer } from './server-settings.ts';
 
@@ -177,7 +177,7 @@ function unusable(access: MariadbAccess, error: unknown): LedgerUnusable {
       `${place} refuses the triggers that keep entries from being changed. Put "log_bin_trust_function_creators = 1" under [mariadbd] (MySQL: [mysqld]) in the server's configuration, or say "set global log_bin_trust_function_creators = 1"; then start again.`,
     );
   }
-  if (error instanceof MariadbUnavailable) {
+  if (error instanceof LedgerUnavailable) {
     return new LedgerUnusable('LEDGER_UNREACHABLE', `${reason}. Start the server, or correct DB_HOST and DB_PORT.`);
   }
   return new LedgerUnusable('LEDGER_UNUSABLE', `${place} cannot be opened: ${reason}`);

@@ -48,7 +48,7 @@ async function createAudit(db: Kysely<unknown>): Promise<void> {
     .addColumn('hq_id', idType(db, 64), (column) => column.notNull())
     .addColumn('kind', idType(db, 16), (column) => column.notNull())
     .addColumn('subject_id', idType(db, 64), (column) => column.notNull())
-    .addColumn('actor_subject', 'varchar(255)', (column) => column.notNull())
+    .addColumn('actor_subject', 'text', (column) => column.notNull())
     .addColumn('actor_role', 'varchar(32)', (column) => column.notNull())
     .addColumn('actor_address', 'varchar(64)')
     .addColumn('origin', 'varchar(64)', (column) => column.notNull())

@@ -1,0 +1,19 @@
+/** The thread that derives events from the ledger's entries: reading, parsing and deriving all take processor time. */
+import { workerData } from 'node:worker_threads';
+import { readEntries } from '../../ledger/mariadb/entry-reads.ts';
+import { type MariadbAccess, MariadbPool } from '../../ledger/mariadb/mariadb-pool.ts';
+import { serveThread } from '../../threads/serve-thread.ts';
+import { batchOf, ENTRIES_PER_BATCH, firstEntryAfter } from '../event-batch.ts';
+import type { EventFilter } from '../event-feed.ts';
+import type { EventPosition } from '../event-source.ts';
+
+const { access } = workerData as { access: MariadbAccess };
+const reader = new MariadbPool(access, { autocommit: true, connectionsMax: 4 });
+
+serveThread({
+  async events(partition: number, after: EventPosition, filter: EventFilter, limit: number) {
+    const entries = await readEntries(reader, partition, firstEntryAfter(after), ENTRIES_PER_BATCH);
+    return batchOf(entries, after, filter, limit);
+  },
+  close: () => reader.close(),
+});

@@ -1,0 +1,31 @@
+import type { StoredEntry } from '../ledger.ts';
+import type { MariadbPool } from './mariadb-pool.ts';
+
+/** Text of entries that one read returns at most, and some entries more: an entry has 600 characters, or 60 000. */
+const READ_CHARACTERS_MAX = 4_000_000;
+const ENTRIES_READ_FIRST = 64;
+
+/** As `Ledger.entries`. The second statement asks for as many entries as the size of the first ones lets it. */
+export async function readEntries(
+  reader: MariadbPool,
+  partition: number,
+  afterSeq: number,
+  limit: number,
+): Promise<StoredEntry[]> {
+  const entries: StoredEntry[] = [];
+  let characters = 0;
+  let count = Math.min(limit, ENTRIES_READ_FIRST);
+  while (count > 0) {
+    const read = await reader.read<StoredEntry>(
+      `select partition_id as \`partition\`, seq, hash, body from entries
+       where partition_id = ? and seq > ? order by seq limit ?`,
+      [partition, entries.at(-1)?.seq ?? afterSeq, count],
+    );
+    for (const entry of read) characters += entry.body.length;
+    entries.push(...read);
+    if (read.length < count || characters >= READ_CHARACTERS_MAX) break;
+    const more = Math.ceil((READ_CHARACTERS_MAX - characters) / (characters / entries.length));
+    count = Math.min(limit - entries.length, more);
+  }
+  return entries;
+}
