@@ -33,6 +33,7 @@ interface KnownHold {
 
 export class ProjectedStock implements RecordedStock {
   readonly #partition: number;
+  readonly #rememberedMax: number | undefined;
   /** The last entry that is remembered, and the last one that is known to be projected. */
   #reached = 0;
   #projected = 0;
@@ -41,8 +42,10 @@ export class ProjectedStock implements RecordedStock {
   #stores!: RecentByPath<KnownStore>;
   #holds!: Recent<KnownHold>;
 
-  constructor(partition: number) {
+  /** `rememberedMax`: values of each kind past which the older ones are forgotten; tests narrow it. */
+  constructor(partition: number, rememberedMax?: number) {
     this.#partition = partition;
+    this.#rememberedMax = rememberedMax;
     this.reset();
   }
 
@@ -51,10 +54,10 @@ export class ProjectedStock implements RecordedStock {
       reached: () => this.#reached,
       mayForget: (reached: number) => reached <= this.#projected,
     };
-    this.#levels = new RecentByPath(forgetting);
-    this.#products = new RecentByPath(forgetting);
-    this.#stores = new RecentByPath(forgetting);
-    this.#holds = new Recent(forgetting);
+    this.#levels = new RecentByPath(forgetting, this.#rememberedMax);
+    this.#products = new RecentByPath(forgetting, this.#rememberedMax);
+    this.#stores = new RecentByPath(forgetting, this.#rememberedMax);
+    this.#holds = new Recent(forgetting, this.#rememberedMax);
     this.#reached = 0;
     this.#projected = 0;
   }

@@ -50,6 +50,24 @@ function holdCommits() {
   return held;
 }
 
+describe('rule 4: what rests on an entry waits for it', () => {
+  it('rule 4: a replay and an answer without an entry are told once what they rest on is recorded', async () => {
+    const held = holdCommits();
+    const reserve = reserveOf(1);
+    const first = node.execute(reserve, 'r1');
+    await until(() => held.length === 1);
+    const told: string[] = [];
+    const replay = node.execute(reserve, 'r1').then((execution) => told.push(`replay ${execution.status}`));
+    const unknown = { type: 'release' as const, reservationId: reserveOf(1).reservationId };
+    const observed = node.execute(unknown, null).then((execution) => told.push(`answer ${execution.status}`));
+    await delay(300);
+    expect(told).toEqual([]);
+    held[0]?.commit();
+    await Promise.all([first, replay, observed]);
+    expect(told.toSorted()).toEqual(['answer observed', 'replay recorded']);
+  });
+});
+
 describe('rule 8: the journal is read from the head itself', () => {
   it('rule 8: an engine put back to an older state, on which others were decided, is found out and filled again', async () => {
     const older = cluster.engine.snapshot();
@@ -162,10 +180,14 @@ describe('rule 9: what the engine says was read is what was recorded last', () =
 describe('rule 10: one transaction for many partitions', () => {
   it('rule 10: the next batch is read and checked meanwhile, and neither sent nor told before the one before is done', async () => {
     const held = holdCommits();
-    const first = node.reserve(1, 'r1');
+    let told = false;
+    const first = node.reserve(1, 'r1').finally(() => {
+      told = true;
+    });
     await until(() => held.length === 1);
     const second = node.reserve(1, 'r2');
     await delay(150);
+    expect(told).toBe(false);
     expect(held).toHaveLength(1);
     expect(cluster.entries()).toHaveLength(3);
     held[0]?.commit();
