@@ -35,8 +35,11 @@ export class EngineRun {
   readonly #operations = new Map<string, Entry>();
   readonly #holds = new Map<string, Hold>();
 
-  constructor(bounds = WINDOW_BOUNDS) {
-    this.#engine = new MemoryStockEngine(() => this.clock.nowMs, bounds);
+  constructor(
+    bounds = WINDOW_BOUNDS,
+    makeEngine = (clock: { nowMs: number }) => new MemoryStockEngine(() => clock.nowMs, bounds),
+  ) {
+    this.#engine = makeEngine(this.clock);
     for (let partition = 0; partition < PARTITION_COUNT; partition += 1) {
       this.#heads.set(partition, { partition, epoch: 1, seq: 0, hash: '', at: 0 });
     }

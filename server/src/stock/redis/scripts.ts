@@ -49,6 +49,13 @@ export class Scripts {
     }
   }
 
+  /** Gives the scripts to every master, so that the first commands are not each sent with a text. */
+  async load(connection: RedisConnection): Promise<void> {
+    for (const node of await connection.masters()) {
+      await Promise.all([...this.#scripts.values()].map(({ text }) => node.send(['SCRIPT', 'LOAD', text])));
+    }
+  }
+
   /** Calls a script; a server that does not know it is given it. Throws what `RedisConnection.send` throws. */
   async call<Name extends ScriptName>(
     connection: RedisConnection,

@@ -21,18 +21,25 @@ import { HQ, requestOf } from '../requests.ts';
 
 const LUA = join(import.meta.dirname, '../../../src/stock/redis/lua');
 
-/** `engineAheadMs`: how far the engine's clock is ahead of the caller's. */
-function withClockOfCaller(engineAheadMs: number): ScriptSource {
-  return (path) =>
-    path === 'include/clock.lua'
-      ? `local function engine_time() return tonumber(now_ms) + ${engineAheadMs} end`
-      : readFileSync(join(LUA, path), 'utf8');
+/** The scripts as they are, but for what a test must hold in its hand. */
+function sourceFor({ engineAheadMs = 0, forgetsAtOnce = false }: RigOptions): ScriptSource {
+  return (path) => {
+    if (path === 'include/clock.lua' && engineAheadMs !== 'own') {
+      return `local function engine_time() return tonumber(now_ms) + ${engineAheadMs} end`;
+    }
+    const text = readFileSync(join(LUA, path), 'utf8');
+    return forgetsAtOnce
+      ? text.replace('local ROOM_EVERY, ROOM_STEPS = 8, 64', 'local ROOM_EVERY, ROOM_STEPS = 1, 64')
+      : text;
+  };
 }
 
 export interface RigOptions {
   bounds?: WindowBounds;
-  /** `own`: the clock of the Redis server itself, as in production. */
+  /** How far the engine's clock is ahead of the caller's. `own`: the clock of the Redis server itself, as in production. */
   engineAheadMs?: number | 'own';
+  /** Makes room before every command, as the memory engine does. */
+  forgetsAtOnce?: boolean;
 }
 
 export class EngineRig {
@@ -49,9 +56,9 @@ export class EngineRig {
   readonly refill: RedisRefill;
 
   static async open(target: RedisTarget, options: RigOptions = {}): Promise<EngineRig> {
-    const { bounds = WINDOW_BOUNDS, engineAheadMs = 0 } = options;
     const connection = await openRedis(target, () => undefined);
-    const scripts = new Scripts(bounds, engineAheadMs === 'own' ? undefined : withClockOfCaller(engineAheadMs));
+    const scripts = new Scripts(options.bounds ?? WINDOW_BOUNDS, sourceFor(options));
+    await scripts.load(connection);
     return new EngineRig(connection, scripts, await RedisJournal.open(connection, scripts));
   }
 
