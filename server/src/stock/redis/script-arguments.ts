@@ -15,6 +15,9 @@ const DECISION = [
   'commandText',
 ] as const;
 
+/** Those that the includes use too. */
+export const SHARED_ARGUMENTS = DECISION;
+
 export const SCRIPT_ARGUMENTS = {
   receive: DECISION,
   distribute: DECISION,

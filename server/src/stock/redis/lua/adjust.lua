@@ -2,10 +2,9 @@
 -- version: 1
 -- keys: head
 -- arguments: partition epoch known_seq now_ms hq_id operation_id looked_up_at projected_hold correlation request_text command_text
--- include: text clock head moment stock holds ruling append expire window decide items
 
 -- An adjustment states a fact: it may push what is available below zero, never what is on hand.
-return decide({
+local plan = {
   stores = stores_of_items,
   products = products_of_items,
   levels = levels_of_items,
@@ -19,4 +18,8 @@ return decide({
     end
     return lacking(read, takes, on_hand) or overfull(read, lines) or succeed(DONE, lines)
   end,
-})
+}
+
+local function run()
+  return decide(plan)
+end

@@ -2,9 +2,8 @@
 -- version: 1
 -- keys: head
 -- arguments: partition epoch known_seq now_ms hq_id operation_id looked_up_at projected_hold correlation request_text command_text
--- include: text clock head moment stock holds ruling append expire window decide
 
-return decide({
+local plan = {
   stores = function(command) return { command.storeId } end,
   products = function(command) return { command.productId } end,
   levels = function(command) return { level_of(hq_id, command.storeId, command.productId) } end,
@@ -32,4 +31,8 @@ return decide({
     ruling.own_settings = own
     return ruling
   end,
-})
+}
+
+local function run()
+  return decide(plan)
+end

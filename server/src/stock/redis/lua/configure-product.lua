@@ -2,10 +2,9 @@
 -- version: 1
 -- keys: head
 -- arguments: partition epoch known_seq now_ms hq_id operation_id looked_up_at projected_hold correlation request_text command_text
--- include: text clock head moment stock holds ruling append expire window decide
 
 -- A new default changes what is available at every level that has no safety stock of its own.
-return decide({
+local plan = {
   settings = function(command)
     local product = product_of(hq_id, command.productId)
     local current = product.known and settings_text(product.default_safety_stock, product.default_low_threshold) or 'null'
@@ -27,11 +26,15 @@ return decide({
       local product = product_of(hq_id, command.productId)
       local safety_stock = optional(command.settings.safetyStock)
       local change = (safety_stock or 0) - (product.default_safety_stock or 0)
-      redis.call('HSET', product.key, 'onHand', product.on_hand, 'reserved', product.reserved,
-        'safetyStock', product.safety_stock + change * followers)
+      redis.call('HSET', product.key, 'onHand', int(product.on_hand), 'reserved', int(product.reserved),
+        'safetyStock', int(product.safety_stock + change * followers))
       write_setting(product.key, 'defaultSafetyStock', safety_stock)
       write_setting(product.key, 'defaultLowThreshold', optional(command.settings.lowThreshold))
     end
     return ruling
   end,
-})
+}
+
+local function run()
+  return decide(plan)
+end

@@ -2,9 +2,8 @@
 -- version: 1
 -- keys: head
 -- arguments: partition epoch known_seq now_ms hq_id operation_id looked_up_at projected_hold correlation request_text command_text
--- include: text clock head moment stock holds ruling append expire window decide
 
-return decide({
+local plan = {
   settings = function(command)
     local store = store_of(hq_id, command.storeId)
     return '{"current":' .. (store.known and settings_text(store.safety_stock, store.low_threshold) or 'null')
@@ -20,4 +19,8 @@ return decide({
     end
     return ruling
   end,
-})
+}
+
+local function run()
+  return decide(plan)
+end

@@ -2,7 +2,6 @@
 -- version: 1
 -- keys: head
 -- arguments: partition epoch known_seq now_ms hq_id operation_id looked_up_at projected_hold correlation request_text command_text
--- include: text clock head moment stock holds ruling append expire window decide
 
 local CONFIRMED_AGAIN = '{"status":"confirmed","late":false}'
 
@@ -84,7 +83,7 @@ local function confirm_late(command, read, tuple, wanted)
   return succeed('{"status":"confirmed","late":true}', lines, { after })
 end
 
-return decide({
+local plan = {
   expires = true,
   hold = function(command) return command.reservationId end,
   levels = function(_, read) return read.holds[1] and levels_of_hold(hq_id, read.holds[1].tuple) or {} end,
@@ -106,4 +105,8 @@ return decide({
     end
     return (late and confirm_late or confirm_open)(command, read, tuple, wanted)
   end,
-})
+}
+
+local function run()
+  return decide(plan)
+end

@@ -2,7 +2,6 @@
 -- version: 1
 -- keys: head
 -- arguments: partition epoch known_seq now_ms hq_id operation_id looked_up_at projected_hold correlation request_text command_text
--- include: text clock head moment stock holds ruling append expire window decide items
 
 -- A refusal when the difference rests on another count than the level's last.
 local function count_refusal(item, level, counted_at)
@@ -19,7 +18,7 @@ local function count_refusal(item, level, counted_at)
   return refuse_in_passing('{"status":"stale-count"}')
 end
 
-return decide({
+local plan = {
   counted = true,
   stores = stores_of_items,
   products = products_of_items,
@@ -47,4 +46,8 @@ return decide({
     ruling.counted_at = counted_at
     return ruling
   end,
-})
+}
+
+local function run()
+  return decide(plan)
+end

@@ -2,7 +2,6 @@
 -- version: 1
 -- keys: head
 -- arguments: partition epoch known_seq now_ms
--- include: text clock head moment stock holds ruling append expire
 
 -- Open, due holds in the order in which they came due, by HQ.
 local function due_holds(at)
@@ -20,18 +19,20 @@ local function due_holds(at)
   return by_hq, order
 end
 
-local head = read_head()
-local refused = refuse_head(head)
-if refused then return refused end
-local at, ahead = moment(head, now_ms)
-if ahead > 0 then return { 'clock-ahead', int(ahead + CLOCK_AHEAD_MS_MAX) } end
-local by_hq, order = due_holds(at)
-local count, latest = 0, 0
-for _, hq in ipairs(order) do
-  if head.seq - head.recorded >= UNRECORDED_MAX then break end
-  local found = by_hq[hq]
-  latest = math.max(latest, at - found[1].tuple[EXPIRES])
-  expire(head, hq, found, at, '"expiry-' .. partition .. '-' .. int(head.seq + 1) .. '"')
-  count = count + #found
+local function run()
+  local head = read_head()
+  local refused = refuse_head(head)
+  if refused then return refused end
+  local at, ahead = moment(head, now_ms)
+  if ahead > 0 then return { 'clock-ahead', int(ahead + CLOCK_AHEAD_MS_MAX) } end
+  local by_hq, order = due_holds(at)
+  local count, latest = 0, 0
+  for _, hq in ipairs(order) do
+    if head.seq - head.recorded >= UNRECORDED_MAX then break end
+    local found = by_hq[hq]
+    latest = math.max(latest, at - found[1].tuple[EXPIRES])
+    expire(head, hq, found, at, '"expiry-' .. partition .. '-' .. int(head.seq + 1) .. '"')
+    count = count + #found
+  end
+  return { 'expired', int(count), int(latest) }
 end
-return { 'expired', int(count), int(latest) }

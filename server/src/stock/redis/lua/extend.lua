@@ -2,9 +2,8 @@
 -- version: 1
 -- keys: head
 -- arguments: partition epoch known_seq now_ms hq_id operation_id looked_up_at projected_hold correlation request_text command_text
--- include: text clock head moment stock holds ruling append expire window decide
 
-return decide({
+local plan = {
   expires = true,
   hold = function(command) return command.reservationId end,
   rule = function(command, read, at)
@@ -14,4 +13,8 @@ return decide({
     if not is_open(tuple) then return refuse('{"status":"reservation-' .. tuple[STATUS] .. '"}') end
     return succeed('{"status":"extended"}', {}, { hold_with(tuple, { expires = at + command.ttlMs }) })
   end,
-})
+}
+
+local function run()
+  return decide(plan)
+end

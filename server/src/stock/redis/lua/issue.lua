@@ -2,9 +2,8 @@
 -- version: 1
 -- keys: head
 -- arguments: partition epoch known_seq now_ms hq_id operation_id looked_up_at projected_hold correlation request_text command_text
--- include: text clock head moment stock holds ruling append expire window decide items
 
-return decide({
+local plan = {
   takes = true,
   stores = stores_of_items,
   products = products_of_items,
@@ -16,4 +15,8 @@ return decide({
     for index, item in ipairs(command.items) do lines[index] = { level = index, on_hand = -item[3], reserved = 0 } end
     return succeed(DONE, lines)
   end,
-})
+}
+
+local function run()
+  return decide(plan)
+end

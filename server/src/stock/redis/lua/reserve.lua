@@ -2,7 +2,6 @@
 -- version: 1
 -- keys: head
 -- arguments: partition epoch known_seq now_ms hq_id operation_id looked_up_at projected_hold correlation request_text command_text
--- include: text clock head moment stock holds ruling append expire window decide items
 
 local function new_hold(command, at)
   local items = {}
@@ -12,7 +11,7 @@ local function new_hold(command, at)
   }
 end
 
-return decide({
+local plan = {
   takes = true,
   stores = stores_of_items,
   products = products_of_items,
@@ -24,4 +23,8 @@ return decide({
     for index, item in ipairs(command.items) do lines[index] = { level = index, on_hand = 0, reserved = item[3] } end
     return succeed('{"status":"reserved"}', lines, { new_hold(command, at) })
   end,
-})
+}
+
+local function run()
+  return decide(plan)
+end

@@ -2,10 +2,9 @@
 -- version: 1
 -- keys: head
 -- arguments: partition epoch known_seq now_ms hq_id operation_id looked_up_at projected_hold correlation request_text command_text
--- include: text clock head moment stock holds ruling append expire window decide items
 
 -- The inverse of a reserve, whose hold is given back, or of an issue.
-return decide({
+local plan = {
   hold = function(command) return command.reservationId end,
   levels = function(command, read)
     if command.items then return levels_of_items(command) end
@@ -21,4 +20,8 @@ return decide({
     if not hold or not is_open(hold.tuple) then return succeed(DONE, {}) end
     return succeed(DONE, giving_back(hold.tuple), { closed(hold.tuple, 'released') })
   end,
-})
+}
+
+local function run()
+  return decide(plan)
+end

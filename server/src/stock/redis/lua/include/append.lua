@@ -30,12 +30,13 @@ local function decision_text(read, ruling, hold_texts)
 end
 
 local function write_level(level, counted)
-  redis.call('HSET', level.key, 'onHand', level.on_hand, 'reserved', level.reserved, 'version', level.version)
-  if counted then redis.call('HSET', level.key, 'countedAt', level.counted_at, 'countSeq', level.count_seq) end
+  redis.call('HSET', level.key, 'onHand', int(level.on_hand), 'reserved', int(level.reserved),
+    'version', int(level.version))
+  if counted then redis.call('HSET', level.key, 'countedAt', int(level.counted_at), 'countSeq', int(level.count_seq)) end
 end
 
 local function write_setting(key, name, value)
-  if value then redis.call('HSET', key, name, value) else redis.call('HDEL', key, name) end
+  if value then redis.call('HSET', key, name, int(value)) else redis.call('HDEL', key, name) end
 end
 
 local function write_own_settings(level)
@@ -44,8 +45,8 @@ local function write_own_settings(level)
 end
 
 local function write_product(product, at)
-  redis.call('HSET', product.key, 'onHand', product.on_hand, 'reserved', product.reserved,
-    'safetyStock', product.safety_stock, 'updatedAt', at)
+  redis.call('HSET', product.key, 'onHand', int(product.on_hand), 'reserved', int(product.reserved),
+    'safetyStock', int(product.safety_stock), 'updatedAt', at)
 end
 
 -- Changes one level and the sums of its product.
@@ -72,7 +73,7 @@ local function apply_line(head, level, line, ruling)
   product.safety_stock = product.safety_stock + safety_stock_of(level) - safety_before
 end
 
-local function apply(head, entry, read, ruling, hold_texts)
+local function apply(head, entry, at, read, ruling, hold_texts)
   local changed, order = {}, {}
   for _, line in ipairs(ruling.lines) do
     local level = read.levels[line.level]
@@ -87,10 +88,10 @@ local function apply(head, entry, read, ruling, hold_texts)
     if ruling.own_settings then write_own_settings(level) end
     if not changed[level.product] then
       changed[level.product] = true
-      write_product(level.product, entry.at)
+      write_product(level.product, at)
     end
   end
-  for index, tuple in ipairs(ruling.holds) do put_hold(entry.hq, tuple, hold_texts[index], head.seq, entry.at) end
+  for index, tuple in ipairs(ruling.holds) do put_hold(entry.hq, tuple, hold_texts[index], int(head.seq), at) end
 end
 
 -- `entry` is { hq, operation_id, at, request }. Returns the text of what was read and decided.
@@ -98,22 +99,22 @@ local function append(head, entry, read, ruling)
   local hold_texts = {}
   for index, tuple in ipairs(ruling.holds) do hold_texts[index] = hold_text(tuple) end
   local decision = decision_text(read, ruling, hold_texts)
-  local at = int(entry.at)
-  local seq = head.seq + 1
-  local id = epoch .. '-' .. int(seq)
-  local mark = redis.sha1hex(table.concat({ head.mark, ENTRY_VERSION, id, at, entry.request, decision }, '\n'))
+  local at, seq = int(entry.at), int(head.seq + 1)
+  local id = epoch .. '-' .. seq
+  local mark = redis.sha1hex(
+    head.mark .. '\n' .. ENTRY_VERSION .. '\n' .. id .. '\n' .. at .. '\n' .. entry.request .. '\n' .. decision)
   redis.call('XADD', prefix .. 'journal', id, 'version', ENTRY_VERSION, 'mark', mark, 'at', at,
     'request', entry.request, 'decision', decision)
-  head.seq, head.mark, head.at = seq, mark, entry.at
-  apply(head, entry, read, ruling, hold_texts)
+  head.seq, head.mark, head.at = head.seq + 1, mark, entry.at
+  apply(head, entry, at, read, ruling, hold_texts)
   if ruling.write_settings then ruling.write_settings() end
   if entry.operation_id ~= '' then
     local name = entry.hq .. '/' .. entry.operation_id
-    redis.call('HSET', prefix .. 'operations', name, int(seq) .. ' ' .. mark)
-    redis.call('RPUSH', prefix .. 'operation-queue', int(seq) .. ' ' .. at .. ' ' .. name)
+    redis.call('HSET', prefix .. 'operations', name, seq .. ' ' .. mark)
+    redis.call('RPUSH', prefix .. 'operation-queue', seq .. ' ' .. at .. ' ' .. name)
   end
-  redis.call('HSET', KEYS[1], 'seq', seq, 'mark', mark, 'at', at, 'levels', head.levels)
+  redis.call('HSET', head_key, 'seq', seq, 'mark', mark, 'at', at, 'levels', int(head.levels))
   -- Whoever records may be asleep: it had nothing left to do.
-  if seq == head.recorded + 1 then redis.call('PUBLISH', WAKE_CHANNEL, partition) end
+  if head.seq == head.recorded + 1 then redis.call('PUBLISH', WAKE_CHANNEL, partition) end
   return decision
 end

@@ -1,9 +1,6 @@
 -- Where the partition's journal stands. Opening an epoch is the one write that makes this key.
-local epoch_number = tonumber(epoch)
-local prefix = '{p' .. partition .. '}:e' .. epoch .. ':'
-
 local function read_head()
-  local fields = redis.call('HMGET', KEYS[1], 'epoch', 'seq', 'mark', 'at', 'recorded', 'floor', 'levels')
+  local fields = redis.call('HMGET', head_key, 'epoch', 'seq', 'mark', 'at', 'recorded', 'floor', 'levels')
   if not fields[1] then return nil end
   return {
     epoch = tonumber(fields[1]),
@@ -19,7 +16,7 @@ end
 -- A partition that is not what the caller knows answers nothing from what it holds.
 local function refuse_head(head)
   if not head then return { 'lost', 'the partition has no head' } end
-  if head.epoch ~= epoch_number then
+  if head.epoch ~= tonumber(epoch) then
     return { 'lost', 'the partition is in epoch ' .. head.epoch .. ', the caller in epoch ' .. epoch }
   end
   if head.seq < tonumber(known_seq) then

@@ -73,9 +73,9 @@ end
 
 local function put_hold(hq, tuple, text, seq, at)
   local reservation_id = tuple[ID]
-  redis.call('SET', hold_key(reservation_id), hq .. ' ' .. int(seq) .. ' ' .. int(at) .. ' ' .. text)
+  redis.call('SET', hold_key(reservation_id), hq .. ' ' .. seq .. ' ' .. at .. ' ' .. text)
   if is_open(tuple) then
-    redis.call('ZADD', prefix .. 'due', tuple[EXPIRES], reservation_id)
+    redis.call('ZADD', prefix .. 'due', int(tuple[EXPIRES]), reservation_id)
   else
     redis.call('ZREM', prefix .. 'due', reservation_id)
     redis.call('ZADD', prefix .. 'closed', at, reservation_id)

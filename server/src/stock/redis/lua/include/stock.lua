@@ -1,5 +1,9 @@
 -- Stores, products and levels as one step sees them: each is read once, changed here, and written at the end.
-local stores, products, levels = {}, {}, {}
+local stores, products, levels
+
+local function read_nothing_yet()
+  stores, products, levels = {}, {}, {}
+end
 
 local function store_of(hq, store_id)
   local key = prefix .. 'store:' .. hq .. ':' .. store_id

@@ -1,10 +1,17 @@
--- Numbers and JSON. Lua joins numbers with 14 digits, and sums over an HQ have more.
+-- Numbers and JSON. Lua joins numbers with 14 digits, and sums over an HQ have more. Small ones are kept as texts.
+local texts = {}
+local TEXTS_MAX = 100000
+
 local function int(number)
-  return string.format('%d', number)
+  local text = texts[number]
+  if text then return text end
+  text = string.format('%d', number)
+  if number >= 0 and number < TEXTS_MAX then texts[number] = text end
+  return text
 end
 
 local function int_or_null(number)
-  return number == nil and 'null' or string.format('%d', number)
+  return number == nil and 'null' or int(number)
 end
 
 -- Ids hold nothing that JSON escapes.

@@ -22,7 +22,7 @@ local function forget_operations(head, now)
   end
   if floor ~= head.floor then
     head.floor = floor
-    redis.call('HSET', KEYS[1], 'floor', floor)
+    redis.call('HSET', head_key, 'floor', int(floor))
   end
   return size < WINDOW_COUNT_HARD
 end
