@@ -15,7 +15,7 @@ import { RedisTwin } from './redis-twin.ts';
 import { runSequence, sequenceOf } from './sequences.ts';
 import { TracedEngine } from './traced-engine.ts';
 
-const RUNS = Number(process.env.HOLDFAST_REDIS_MODEL_RUNS ?? 1_500);
+const RUNS = Number(process.env.HOLDFAST_REDIS_MODEL_RUNS ?? 1_000);
 const FOREVER: WindowBounds = { ...WINDOW_BOUNDS, windowMs: Number.MAX_SAFE_INTEGER };
 const NARROW: WindowBounds = { ...WINDOW_BOUNDS, countMax: 3, keepMs: -1, windowMs: 2_000 };
 
