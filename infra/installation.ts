@@ -3,23 +3,34 @@
 import { randomBytes } from 'node:crypto';
 import { chmodSync, existsSync, mkdirSync, readFileSync, renameSync, rmSync, writeFileSync } from 'node:fs';
 import { join } from 'node:path';
+import { type Account, connectServer, type OutboxConnectorOptions } from './debezium/debezium.ts';
 import { kafkaServer, newClusterId } from './kafka/kafka.ts';
-import type { LocalServer } from './local-server.ts';
-import { DATABASE, mariadbServer, USERNAME } from './mariadb/mariadb.ts';
+import type { LocalServer, ServerKind } from './local-server.ts';
+import { ADMIN, DATABASE, HOST, mariadbServer, USERNAME } from './mariadb/mariadb.ts';
 import { freePort } from './ports.ts';
-import { kafkaJars } from './programs/programs.ts';
+import { connectJars, debeziumPlugins, kafkaJars } from './programs/programs.ts';
 import { redisServer } from './redis/redis.ts';
 
 const SECRET_BYTES = 32;
 const PASSWORD_BYTES = 18;
 
-export type ServerName = 'redis' | 'mariadb' | 'kafka';
+const DEBEZIUM = 'debezium';
+
+export type ServerName = Exclude<ServerKind, 'zookeeper'>;
+export type Servers = Omit<Record<ServerName, LocalServer>, 'debezium'> & { debezium?: LocalServer };
 
 interface Choices {
   redis: { port: number; password: string };
   mariadb: { port: number; password: string; adminPassword: string };
   kafka: { port: number; controllerPort: number; clusterId: string };
+  /** From the first `infra:up -- --debezium` on. */
+  debezium?: { port: number; password: string };
   jwtSecret: string;
+}
+
+/** What Debezium is to read, where to, and who lets it. */
+export interface OutboxReading extends OutboxConnectorOptions {
+  admin: Account;
 }
 
 export class Installation {
@@ -46,7 +57,7 @@ export class Installation {
     const folder = infraFolder(root);
     mkdirSync(folder, { recursive: true });
     chmodSync(folder, 0o700);
-    writePrivate(choicesFile(root), `${JSON.stringify(choices, null, 2)}\n`);
+    writeChoices(root, choices);
     return new Installation(root, choices);
   }
 
@@ -55,28 +66,55 @@ export class Installation {
     return new Installation(root, await choose());
   }
 
-  servers(): Record<ServerName, LocalServer> {
-    const { redis, mariadb, kafka } = this.#choices;
+  /** With Debezium, from now on. */
+  async withDebezium(): Promise<Installation> {
+    if (this.#choices.debezium) return this;
+    const choices = { ...this.#choices, debezium: { port: await freePort(), password: newPassword() } };
+    writeChoices(this.root, choices);
+    return new Installation(this.root, choices);
+  }
+
+  servers(): Servers {
+    const { redis, mariadb, kafka, debezium } = this.#choices;
     const folder = (name: ServerName) => join(infraFolder(this.root), name);
+    const [jars, plugins] = [connectJars(this.root), debeziumPlugins(this.root)];
+    const places = { folder: folder('debezium'), jars, plugins, bootstrapServers: this.#bootstrapServers };
     return {
       redis: redisServer({ folder: folder('redis'), ...redis }),
       mariadb: mariadbServer({ folder: folder('mariadb'), ...mariadb }),
       kafka: kafkaServer({ folder: folder('kafka'), jars: kafkaJars(this.root), ...kafka }),
+      ...(debezium && { debezium: connectServer({ ...places, port: debezium.port }) }),
     };
+  }
+
+  outboxReading(): OutboxReading | null {
+    const { mariadb, debezium } = this.#choices;
+    if (!debezium) return null;
+    const place = { host: HOST, port: mariadb.port };
+    return {
+      bootstrapServers: this.#bootstrapServers,
+      database: { ...place, database: DATABASE, user: DEBEZIUM, password: debezium.password },
+      admin: { ...place, user: ADMIN, password: mariadb.adminPassword },
+    };
+  }
+
+  get #bootstrapServers(): string {
+    return `${HOST}:${this.#choices.kafka.port}`;
   }
 
   /** Writes `.infra/env`: what cluster mode needs to run on these servers. */
   writeEnvironment(): void {
-    const { redis, mariadb, kafka, jwtSecret } = this.#choices;
+    const { redis, mariadb, debezium, jwtSecret } = this.#choices;
     const lines = {
       HOLDFAST_MODE: 'cluster',
-      REDIS_URL: `redis://:${redis.password}@127.0.0.1:${redis.port}`,
-      DB_HOST: '127.0.0.1',
+      REDIS_URL: `redis://:${redis.password}@${HOST}:${redis.port}`,
+      DB_HOST: HOST,
       DB_PORT: mariadb.port,
       DB_NAME: DATABASE,
       DB_USERNAME: USERNAME,
       DB_PASSWORD: mariadb.password,
-      KAFKA_BOOTSTRAP_SERVERS: `127.0.0.1:${kafka.port}`,
+      KAFKA_BOOTSTRAP_SERVERS: this.#bootstrapServers,
+      ...(debezium && { OUTBOX: 'debezium' }),
       JWT_SECRET: jwtSecret,
     };
     const text = Object.entries(lines).map(([name, value]) => `${name}=${value}\n`);
@@ -85,7 +123,9 @@ export class Installation {
 
   /** Removes the data of the servers and all that was chosen for them. What was downloaded stays. */
   wipe(): void {
-    for (const { folder } of Object.values(this.servers())) rmSync(folder, { recursive: true, force: true });
+    for (const name of Object.keys(this.servers())) {
+      rmSync(join(infraFolder(this.root), name), { recursive: true, force: true });
+    }
     for (const file of [environmentFile(this.root), choicesFile(this.root)]) rmSync(file, { force: true });
   }
 }
@@ -104,13 +144,18 @@ export function readEnvironment(root: string): Record<string, string> {
 const splitAt = (line: string, at: number): [string, string] => [line.slice(0, at), line.slice(at + 1)];
 
 async function choose(): Promise<Choices> {
-  const password = () => randomBytes(PASSWORD_BYTES).toString('hex');
   return {
-    redis: { port: await freePort(), password: password() },
-    mariadb: { port: await freePort(), password: password(), adminPassword: password() },
+    redis: { port: await freePort(), password: newPassword() },
+    mariadb: { port: await freePort(), password: newPassword(), adminPassword: newPassword() },
     kafka: { port: await freePort(), controllerPort: await freePort(), clusterId: newClusterId() },
     jwtSecret: randomBytes(SECRET_BYTES).toString('base64url'),
   };
+}
+
+const newPassword = (): string => randomBytes(PASSWORD_BYTES).toString('hex');
+
+function writeChoices(root: string, choices: Choices): void {
+  writePrivate(choicesFile(root), `${JSON.stringify(choices, null, 2)}\n`);
 }
 
 /** For this user alone, and never half written. */

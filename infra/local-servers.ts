@@ -1,5 +1,6 @@
 /** `infra:up`, `infra:down`, `infra:status`. A server is judged by its answer, never by its process. */
 
+import { followOutbox } from './debezium/debezium.ts';
 import { Installation, lockFile, type ServerName } from './installation.ts';
 import type { LocalServer } from './local-server.ts';
 import { withLock } from './lock.ts';
@@ -18,24 +19,43 @@ export interface ServerStatus {
   port: number | null;
 }
 
-export type Status = Record<ServerName, ServerStatus>;
+export type Status = Record<Exclude<ServerName, 'debezium'>, ServerStatus> & { debezium?: ServerStatus };
 
-/** Returns when every server answers. Those that do already stay as they are. */
-export function up(root: string, say: Say): Promise<void> {
+/**
+ * Returns when every server answers. Those that do already stay as they are. With `debezium` that becomes one of them,
+ * until the data are wiped.
+ */
+export function up(root: string, { debezium }: { debezium: boolean }, say: Say): Promise<void> {
   return alone(root, say, async () => {
-    const installation = await Installation.findOrCreate(root);
-    const servers = installation.servers();
-    const names = Object.keys(servers) as ServerName[];
-    const answers = await Promise.all(names.map((name) => isAnswering(servers[name])));
-    const dead = names.filter((_name, index) => !answers[index]);
-    for (const name of names)
-      if (!dead.includes(name)) say(`${servers[name].title} answers on port ${servers[name].port}`);
-    await ensurePrograms(dead, root, say);
-    const starts = await Promise.allSettled(dead.map((name) => revive(servers[name], say)));
-    const failures = starts.flatMap((start) => (start.status === 'rejected' ? [String(start.reason.message)] : []));
-    if (failures.length > 0) throw new Error(failures.join('\n'));
+    const found = await Installation.findOrCreate(root);
+    const installation = debezium ? await found.withDebezium() : found;
+    const { debezium: connect, ...servers } = installation.servers();
+    await reviveAll(root, servers, say);
+    const outbox = installation.outboxReading();
+    if (connect && outbox) {
+      // It needs Kafka to start, and MariaDB to follow.
+      await reviveAll(root, { debezium: connect }, say);
+      await followOutbox(connect.port, outbox);
+      say('Debezium follows the outbox');
+    }
     installation.writeEnvironment();
   });
+}
+
+async function reviveAll(root: string, servers: Partial<Record<ServerName, LocalServer>>, say: Say): Promise<void> {
+  const all = Object.entries(servers) as [ServerName, LocalServer][];
+  const answers = await Promise.all(all.map(([, server]) => isAnswering(server)));
+  for (const [, { title, port }] of all.filter((_each, index) => answers[index]))
+    say(`${title} answers on port ${port}`);
+  const dead = all.filter((_each, index) => !answers[index]);
+  await ensurePrograms(
+    dead.map(([name]) => name),
+    root,
+    say,
+  );
+  const starts = await Promise.allSettled(dead.map(([, server]) => revive(server, say)));
+  const failures = starts.flatMap((start) => (start.status === 'rejected' ? [String(start.reason.message)] : []));
+  if (failures.length > 0) throw new Error(failures.join('\n'));
 }
 
 /** Returns when no process of any server is left. */

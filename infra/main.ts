@@ -1,6 +1,6 @@
 // Local servers for cluster mode:
 //
-//   npm run infra:up                              starts what does not run; returns when every server answers
+//   npm run infra:up [-- --debezium]              starts what does not run; returns when every server answers
 //   npm run infra:down [-- --wipe]                stops them; --wipe removes their data, ports and passwords too
 //   npm run --silent infra:status [-- --json]     says what runs where
 
@@ -10,15 +10,14 @@ import { down, type Status, status, up } from './local-servers.ts';
 import { say } from './progress.ts';
 
 const root = join(import.meta.dirname, '..');
-const USAGE = 'usage: npm run infra:up | infra:down [-- --wipe] | infra:status [-- --json]';
+const USAGE = 'usage: npm run infra:up [-- --debezium] | infra:down [-- --wipe] | infra:status [-- --json]';
 
 class WrongUse extends Error {}
 
 async function main([command, ...args]: string[]): Promise<void> {
   switch (command) {
     case 'up':
-      optionsOf(args, []);
-      await up(root, say);
+      await up(root, { debezium: optionsOf(args, ['debezium']).has('debezium') }, say);
       return console.log(tableOf(await status(root)));
     case 'down':
       return down(root, { wipe: optionsOf(args, ['wipe']).has('wipe') }, say);

@@ -9,7 +9,7 @@ import { say } from './progress.ts';
 const root = join(import.meta.dirname, '..');
 
 try {
-  await up(root, say);
+  await up(root, { debezium: false }, say);
 } catch (error) {
   say((error as Error).message);
   process.exit(1);

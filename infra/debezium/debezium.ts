@@ -3,6 +3,7 @@
 import { mkdirSync, writeFileSync } from 'node:fs';
 import { join } from 'node:path';
 import { pathToFileURL } from 'node:url';
+import { createConnection } from 'mariadb';
 import type { LocalServer } from '../local-server.ts';
 
 const READY_MS_MAX = 120_000;
@@ -90,7 +91,7 @@ export interface OutboxConnectorOptions {
 }
 
 /** The connector that follows the outbox. Whoever reads its topics must read committed messages only. */
-export function outboxConnector({ bootstrapServers, database }: OutboxConnectorOptions): Record<string, string> {
+function outboxConnector({ bootstrapServers, database }: OutboxConnectorOptions): Record<string, string> {
   const table = `${database.database}.outbox`;
   return {
     'connector.class': 'io.debezium.connector.mariadb.MariaDbConnector',
@@ -137,8 +138,31 @@ export function outboxConnector({ bootstrapServers, database }: OutboxConnectorO
   };
 }
 
+export interface Account {
+  host: string;
+  port: number;
+  user: string;
+  password: string;
+}
+
+/** Lets Debezium read the outbox, and returns when it does: what is written there from now on is published. */
+export async function followOutbox(port: number, options: OutboxConnectorOptions & { admin: Account }): Promise<void> {
+  const { database, admin } = options;
+  const user = `'${database.user}'@'${database.host}'`;
+  const connection = await createConnection(admin);
+  try {
+    await connection.query(`create user if not exists ${user}`);
+    await connection.query(`alter user ${user} identified by '${database.password}'`);
+    await connection.query(`grant replication slave, binlog monitor on *.* to ${user}`);
+    await connection.query(`grant select on \`${database.database}\`.* to ${user}`);
+  } finally {
+    await connection.end();
+  }
+  await putConnector(port, 'holdfast-outbox', outboxConnector(options));
+}
+
 /** Creates the connector, or gives it these settings, and waits until its task runs. */
-export async function putConnector(port: number, name: string, settings: Record<string, string>): Promise<void> {
+async function putConnector(port: number, name: string, settings: Record<string, string>): Promise<void> {
   await askConnect(port, `/connectors/${name}/config`, settings);
   const giveUpAt = Date.now() + READY_MS_MAX;
   for (;;) {

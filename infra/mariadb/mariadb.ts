@@ -10,7 +10,7 @@ import type { LocalServer, ServerSettings } from '../local-server.ts';
 const READY_MS_MAX = 120_000;
 const CONNECT_MS_MAX = 2_000;
 const INSTALL_MS_MAX = 120_000;
-const HOST = '127.0.0.1';
+export const HOST = '127.0.0.1';
 
 export const DATABASE = 'commerce-inventory';
 export const USERNAME = 'holdfast';

@@ -1,7 +1,6 @@
 /** A real Kafka Connect with Debezium, which follows the outbox of a real MariaDB into a real Kafka. */
 
-import { createConnection } from 'mariadb';
-import { connectServer, outboxConnector, putConnector } from '../../../../infra/debezium/debezium.ts';
+import { connectServer, followOutbox } from '../../../../infra/debezium/debezium.ts';
 import { freePort } from '../../../../infra/ports.ts';
 import { connectJars, debeziumPlugins } from '../../../../infra/programs/programs.ts';
 import type { KafkaTestServer } from './kafka.ts';
@@ -14,13 +13,6 @@ const USER = 'debezium';
 
 /** Its task runs on return: what is written to the outbox from now on is published. */
 export async function startDebezium(kafka: KafkaTestServer, mariadb: MariadbTestServer): Promise<TestServer> {
-  const password = newPassword();
-  const { adminAccess } = mariadb;
-  const connection = await createConnection(adminAccess);
-  await connection.query(`create user '${USER}'@'127.0.0.1' identified by '${password}'`);
-  await connection.query(`grant replication slave, binlog monitor on *.* to '${USER}'@'127.0.0.1'`);
-  await connection.query(`grant select on \`${adminAccess.database}\`.* to '${USER}'@'127.0.0.1'`);
-  await connection.end();
   const { bootstrapServers } = kafka;
   const connect = new TestServer(
     connectServer({
@@ -33,7 +25,8 @@ export async function startDebezium(kafka: KafkaTestServer, mariadb: MariadbTest
     }),
   );
   await connect.start();
-  const database = { ...adminAccess, user: USER, password };
-  await putConnector(connect.port, 'holdfast-outbox', outboxConnector({ bootstrapServers, database }));
+  const admin = mariadb.adminAccess;
+  const database = { ...admin, user: USER, password: newPassword() };
+  await followOutbox(connect.port, { bootstrapServers, database, admin });
   return connect;
 }
