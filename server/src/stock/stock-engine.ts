@@ -58,6 +58,17 @@ export class EngineNotOpen extends Error {
   }
 }
 
+/** The engine's server cannot be used: what is wrong with it, and what to do about it. */
+export class EngineUnusable extends Error {
+  readonly code: string;
+
+  constructor(code: string, message: string) {
+    super(message);
+    this.name = 'EngineUnusable';
+    this.code = code;
+  }
+}
+
 export interface LevelView extends LevelRead {
   hqOnHand: number;
 }

@@ -131,14 +131,26 @@ async function sentinel(
   };
 }
 
-/** The first connection must succeed in time; later ones are tried for ever. */
-async function connected(client: { connect(): Promise<unknown>; destroy(): unknown }): Promise<void> {
+/**
+ * The first connection must succeed in time; later ones are tried for ever. A refused password is told at once, for
+ * trying again does not help.
+ */
+async function connected(client: {
+  connect(): Promise<unknown>;
+  destroy(): unknown;
+  on(event: 'error', listener: (error: Error) => void): unknown;
+}): Promise<void> {
   let timer: NodeJS.Timeout | undefined;
-  const late = new Promise<never>((_resolve, reject) => {
-    timer = setTimeout(() => reject(new Error(`no answer within ${REPLY_MS_MAX} ms`)), REPLY_MS_MAX);
+  let last: Error | undefined;
+  const failed = new Promise<never>((_resolve, reject) => {
+    client.on('error', (error) => {
+      last = error;
+      if (/^(WRONGPASS|NOAUTH|NOPERM)/.test(error.message)) reject(error);
+    });
+    timer = setTimeout(() => reject(last ?? new Error(`no answer within ${REPLY_MS_MAX} ms`)), REPLY_MS_MAX);
   });
   try {
-    await Promise.race([client.connect(), late]);
+    await Promise.race([client.connect(), failed]);
   } catch (error) {
     client.destroy();
     throw error;

@@ -103,9 +103,8 @@ export class EngineRig {
   /** Takes all that was decided from the journal, and lets the engine know it as recorded. */
   async record(): Promise<Entry[]> {
     const recorded: Entry[] = [];
-    for (;;) {
-      const readings = await this.journal.read([...this.heads.values()], 1_000, 0);
-      if (readings.length === 0) break;
+    while ((await this.engine.counts()).unrecorded > 0) {
+      const readings = await this.journal.read([...this.heads.values()], 1_000, 1_000);
       for (const reading of readings) {
         if (reading.kind !== 'entries') throw new Error(JSON.stringify(reading));
         for (const { entry, mark } of reading.batch.entries) {
