@@ -167,7 +167,10 @@ export class MariadbPool {
   }
 
   async #greet({ connection, socket }: Member): Promise<void> {
-    const timer = setTimeout(() => socket.destroy(new LedgerUnavailable('no answer to the first statement')), CONNECT_MS_MAX);
+    const timer = setTimeout(
+      () => socket.destroy(new LedgerUnavailable('no answer to the first statement')),
+      CONNECT_MS_MAX,
+    );
     try {
       await this.#options.onConnect?.(connection);
     } finally {

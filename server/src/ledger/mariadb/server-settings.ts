@@ -83,7 +83,14 @@ export async function checkServer(connection: Connection): Promise<void> {
   );
   const settings: Settings = new Map(rows.map(({ Variable_name, Value }) => [Variable_name, Value]));
   checkVersion(settings.get('version') ?? '');
-  for (const requirement of REQUIREMENTS) checkSetting(requirement, settings);
+  const unmet = REQUIREMENTS.filter((requirement) => !isMet(requirement, settings));
+  if (unmet.length === 0) return;
+  const found = unmet.map(({ variable, because }) => `${variable} = ${settings.get(variable)} (${because})`);
+  const lines = unmet.map(({ line }) => `"${line}"`);
+  throw new LedgerUnusable(
+    'LEDGER_SERVER_SETTINGS',
+    `the database server has ${found.join(', ')}. Put ${lines.join(' and ')} under [mariadbd] (MySQL: [mysqld]) in its configuration, restart it, then start again.`,
+  );
 }
 
 function checkVersion(version: string): void {
@@ -97,12 +104,8 @@ function checkVersion(version: string): void {
   );
 }
 
-function checkSetting({ variable, isMet, line, because }: Requirement, settings: Settings): void {
+function isMet({ variable, isMet }: Requirement, settings: Settings): boolean {
   const value = settings.get(variable);
   // MariaDB reports every one of them; a variable that a server no longer has cannot be set wrongly.
-  if (value === undefined || isMet(value.toUpperCase())) return;
-  throw new LedgerUnusable(
-    'LEDGER_NOT_DURABLE',
-    `the database server has ${variable} = ${value}: ${because}. Put "${line}" under [mariadbd] (MySQL: [mysqld]) in its configuration, restart it, then start again.`,
-  );
+  return value === undefined || isMet(value.toUpperCase());
 }

@@ -1,0 +1,97 @@
+/** A network between a client and a server that a test can spoil. */
+import { once } from 'node:events';
+import { type AddressInfo, connect, createServer, type Server, type Socket } from 'node:net';
+
+interface Pair {
+  client: Socket;
+  server: Socket;
+  /** Nothing passes any more, either way, and neither side hears of it. */
+  swallowed: boolean;
+}
+
+/** Called with what a client sends, before it is passed on. */
+export type Interception = (data: Buffer, pair: PairControl) => void;
+
+export interface PairControl {
+  /** From now on nothing passes, this piece included. */
+  swallow(): void;
+  /** This piece still passes; then nothing does. */
+  swallowAnswer(): void;
+  /** Both ends are reset at once. */
+  reset(): void;
+}
+
+export class TcpProxy {
+  readonly #server: Server;
+  readonly #pairs = new Set<Pair>();
+  onClientData: Interception | null = null;
+
+  private constructor(server: Server) {
+    this.#server = server;
+  }
+
+  static async to(target: { host: string; port: number }): Promise<TcpProxy> {
+    const server = createServer();
+    const proxy = new TcpProxy(server);
+    server.on('connection', (client) => proxy.#join(client, connect(target.port, target.host)));
+    server.listen(0, '127.0.0.1');
+    await once(server, 'listening');
+    return proxy;
+  }
+
+  get port(): number {
+    return (this.#server.address() as AddressInfo).port;
+  }
+
+  #join(client: Socket, server: Socket): void {
+    const pair: Pair = { client, server, swallowed: false };
+    this.#pairs.add(pair);
+    client.on('data', (data) => this.#fromClient(pair, data));
+    server.on('data', (data) => {
+      if (!pair.swallowed) client.write(data);
+    });
+    for (const [from, to] of [
+      [client, server],
+      [server, client],
+    ] as const) {
+      from.on('error', () => undefined);
+      from.on('close', () => {
+        if (!pair.swallowed) to.destroy();
+      });
+    }
+  }
+
+  #fromClient(pair: Pair, data: Buffer): void {
+    if (pair.swallowed) return;
+    let passes = true;
+    this.onClientData?.(data, {
+      swallow: () => {
+        pair.swallowed = true;
+        passes = false;
+      },
+      swallowAnswer: () => {
+        pair.swallowed = true;
+      },
+      reset: () => {
+        pair.client.resetAndDestroy();
+        pair.server.resetAndDestroy();
+        passes = false;
+      },
+    });
+    if (passes) pair.server.write(data);
+  }
+
+  /** All connections that there are pass nothing any more; new ones do. */
+  swallowAll(): void {
+    for (const pair of this.#pairs) pair.swallowed = true;
+  }
+
+  async close(): Promise<void> {
+    for (const { client, server } of this.#pairs) {
+      client.destroy();
+      server.destroy();
+    }
+    this.#server.close();
+    await once(this.#server, 'close');
+  }
+}
