@@ -103,7 +103,7 @@ async function measure(
   console.log(`\n${benchmark.name}\n${showResult(result)}`);
   for (const [contender, profiling] of profiles) console.log(`\n${contender}\n${profiling.report()}`);
   if (!options.quick && options.rounds >= ROUNDS) {
-    writeResult(resultsFolder, result);
+    writeResult(resultsFolder, result, benchmark.chart?.(result.summaries));
     writePage(
       resultsFolder,
       benchmarks.map(({ name }) => name),

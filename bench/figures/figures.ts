@@ -9,6 +9,7 @@ import { reserveEmbedded } from './reserve-embedded.ts';
 import { restart } from './restart.ts';
 import { scaleHistory } from './scale-history.ts';
 import { scaleLevels } from './scale-levels.ts';
+import { strategies } from './strategies.ts';
 
 /** In the order of the page. */
 export const benchmarks: readonly Benchmark[] = [
@@ -23,4 +24,5 @@ export const benchmarks: readonly Benchmark[] = [
   restart,
   project,
   overload,
+  strategies,
 ];

@@ -54,6 +54,8 @@ export interface Benchmark {
   name: string;
   title: string;
   run(context: BenchContext): Promise<BenchResult>;
+  /** An SVG picture of the result, kept beside it. */
+  chart?(summaries: readonly Summary[]): string;
 }
 
 export function atLeast(name: string, reached: number, required: number, unit = '×'): Figure {

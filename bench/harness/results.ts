@@ -1,5 +1,5 @@
 /** `bench/results/<name>.json`, and the page that is made of all of them. */
-import { mkdirSync, readdirSync, readFileSync, writeFileSync } from 'node:fs';
+import { existsSync, mkdirSync, readdirSync, readFileSync, writeFileSync } from 'node:fs';
 import { join } from 'node:path';
 import type { Benchmark, BenchOptions, BenchResult, Figure } from './benchmark.ts';
 import { showFigure, showMs, showRate } from './format.ts';
@@ -24,10 +24,13 @@ export function storedResult(
   return { name, title, date: new Date().toISOString(), rounds: options.rounds, machine, ...result };
 }
 
-export function writeResult(folder: string, result: StoredResult): void {
+export function writeResult(folder: string, result: StoredResult, chart: string | undefined): void {
   mkdirSync(folder, { recursive: true });
+  if (chart !== undefined) writeFileSync(join(folder, chartOf(result.name)), chart);
   writeFileSync(join(folder, `${result.name}.json`), `${JSON.stringify(rounded(result), null, 2)}\n`);
 }
+
+const chartOf = (name: string) => `${name}.svg`;
 
 /** More digits than were measured only make two runs look different. */
 function rounded(result: StoredResult): unknown {
@@ -42,10 +45,11 @@ export function writePage(folder: string, names: readonly string[]): void {
     .filter((file) => file.endsWith('.json'))
     .map((file) => JSON.parse(readFileSync(join(folder, file), 'utf8')) as StoredResult)
     .sort((one, other) => names.indexOf(one.name) - names.indexOf(other.name));
-  writeFileSync(join(folder, 'README.md'), page(results));
+  const charts = new Set(names.filter((name) => existsSync(join(folder, chartOf(name)))));
+  writeFileSync(join(folder, 'README.md'), page(results, charts));
 }
 
-function page(results: readonly StoredResult[]): string {
+function page(results: readonly StoredResult[], charts: ReadonlySet<string>): string {
   const figures = results.flatMap(({ name, figures: found }) => found.map((figure) => figureRow(name, figure)));
   return `# Figures
 
@@ -56,19 +60,19 @@ measured in the same run on the same machine, round by round in turn; medians. W
 |---|---|---|---|---|
 ${figures.join('\n')}
 
-${results.map(section).join('\n')}`;
+${results.map((result) => section(result, charts.has(result.name))).join('\n')}`;
 }
 
 function figureRow(name: string, { name: figure, reached, required, compare, unit, pass }: Figure): string {
   return `| [\`${name}\`](#${name}) | ${figure} | **${showFigure(reached, unit)}** | ${compare} ${showFigure(required, unit)} | ${pass ? '✓' : '✗ missed'} |`;
 }
 
-function section({ name, title, date, rounds, machine, summaries, remarks }: StoredResult): string {
+function section({ name, title, date, rounds, machine, summaries, remarks }: StoredResult, hasChart: boolean): string {
   const { cpu, cores, memoryGiB, os, fsyncMs, node, sqlite, commit } = machine;
   return `## ${name}
 
 ${title}
-
+${hasChart ? `\n![${title}](${chartOf(name)})\n` : ''}
 | | per second (median) | min–max | p50 | p99 | p99.9 | longest pause | cores | memory |
 |---|---|---|---|---|---|---|---|---|
 ${summaries.map(summaryRow).join('\n')}
