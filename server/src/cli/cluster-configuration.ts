@@ -92,7 +92,8 @@ function nodeOf(environment: Environment): string {
   throw wrong('HOLDFAST_NODE', value, '1 to 64 characters of A-Z a-z 0-9 . _ -, another for each node');
 }
 
-function redisOf(environment: Environment): RedisSettings {
+/** @throws UsageError */
+export function redisOf(environment: Environment): RedisSettings {
   const sentinels = given(environment, 'REDIS_SENTINELS');
   if (sentinels !== undefined) return sentinelOf(environment, sentinels);
   const url = given(environment, 'REDIS_URL');

@@ -26,6 +26,7 @@ const EXPECTED: ReadonlySet<string> = new Set([
   'LedgerWentBack',
   'ProjectionsUnusable',
   'TokenKeyUnusable',
+  'LockUnavailable',
 ]);
 
 export function report(error: unknown): void {

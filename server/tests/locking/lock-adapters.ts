@@ -1,12 +1,12 @@
 /** The adapters of the Lock port, each on real servers. */
-import { createCluster } from 'redis';
 import { LocalLock } from '../../src/locking/local/local-lock.ts';
 import type { Lock } from '../../src/locking/lock.ts';
 import { connectLockServer } from '../../src/locking/redis/connect-lock-server.ts';
 import { RedisLock } from '../../src/locking/redis/redis-lock.ts';
-import type { RedisLockServer } from '../../src/locking/redis/redis-lock-node.ts';
 import { Redlock } from '../../src/locking/redis/redlock.ts';
+import { sharedLockServer } from '../../src/locking/redis/shared-lock-server.ts';
 import { ZookeeperLock } from '../../src/locking/zookeeper/zookeeper-lock.ts';
+import { openRedis } from '../../src/stock/redis/open-redis.ts';
 import { startRedis } from '../support/servers/redis.ts';
 import type { TestServer } from '../support/servers/test-server.ts';
 import { until } from '../support/servers/until.ts';
@@ -44,7 +44,7 @@ export function openLock({ adapter, places }: LockAddress): Promise<Lock> {
   const [place = ''] = places;
   switch (adapter) {
     case 'redis':
-      return openRedis(place);
+      return openStandalone(place);
     case 'redlock':
       return openRedlock(places);
     case 'redis-cluster':
@@ -54,7 +54,7 @@ export function openLock({ adapter, places }: LockAddress): Promise<Lock> {
   }
 }
 
-async function openRedis(url: string): Promise<Lock> {
+async function openStandalone(url: string): Promise<Lock> {
   return new RedisLock(await connectLockServer(url));
 }
 
@@ -62,18 +62,11 @@ export async function openRedlock(urls: readonly string[]): Promise<Lock> {
   return new Redlock(await Promise.all(urls.map((url) => connectLockServer(url))));
 }
 
+/** Over the engine's own connection, as a node of a cluster does. */
 async function openCluster(url: string): Promise<Lock> {
-  const { password } = new URL(url);
-  const cluster = createCluster({ rootNodes: [{ url }], defaults: { password } });
-  cluster.on('error', () => undefined);
-  await cluster.connect();
-  const server: RedisLockServer = {
-    name: 'the cluster',
-    client: cluster,
-    keyspaces: () => Promise.all(cluster.masters.map((master) => cluster.nodeClient(master))),
-    close: () => cluster.destroy(),
-  };
-  return new RedisLock(server);
+  const connection = await openRedis({ kind: 'cluster', urls: [url] }, () => undefined);
+  const server = sharedLockServer(connection, 'the cluster');
+  return new RedisLock({ ...server, close: () => void connection.close() });
 }
 
 async function openZookeeper(connection: string): Promise<Lock> {
