@@ -5,26 +5,15 @@
 import { mkdtempSync, rmSync } from 'node:fs';
 import { tmpdir } from 'node:os';
 import { join } from 'node:path';
-import { setImmediate } from 'node:timers/promises';
 import { SqliteLedger } from '../../src/ledger/sqlite/sqlite-ledger.ts';
 import { Acknowledgements } from '../../src/recording/acknowledgements.ts';
-import { CommandExecutor, type Execution } from '../../src/recording/command-executor.ts';
+import { CommandExecutor } from '../../src/recording/command-executor.ts';
 import { EntryChecker } from '../../src/recording/entry-checker.ts';
 import { Recorder } from '../../src/recording/recorder.ts';
 import { restore } from '../../src/recording/restore.ts';
-import type { Command } from '../../src/stock/commands.ts';
-import type { Entry, Hold } from '../../src/stock/entry.ts';
-import { decodeEntry } from '../../src/stock/entry-codec.ts';
-import { partitionOf } from '../../src/stock/identifiers.ts';
-import type { CommandRequest, EmbeddedEngine } from '../../src/stock/stock-engine.ts';
+import type { EmbeddedEngine } from '../../src/stock/stock-engine.ts';
+import { CommandPipeline } from './command-pipeline.ts';
 import type { EngineAdapter } from './engine-adapters.ts';
-
-export interface Ask {
-  hqId: string;
-  operationId: string | null;
-  fingerprint: string | null;
-  command: Command;
-}
 
 interface Process {
   engine: EmbeddedEngine;
@@ -36,29 +25,20 @@ interface Process {
 /** The image of a system that has no projections: the ledger alone fills the engine. */
 const NO_IMAGE = { async *image() {} };
 
-const PROVENANCE = {
-  actor: { subject: 'tests', role: 'admin' },
-  origin: 'tests',
-  correlationId: 'tests',
-  causationId: null,
-};
-
 export interface PipelineOptions {
   /** An existing one; else one of its own, which goes with the pipeline. */
   folder?: string;
   synchronous?: 'FULL' | 'NORMAL' | 'OFF';
 }
 
-export class Pipeline {
+export class Pipeline extends CommandPipeline {
   readonly #adapter: EngineAdapter;
   readonly #folder: string;
   readonly #options: PipelineOptions;
-  readonly failures: string[] = [];
-  readonly duplicates: Entry[] = [];
-  nowMs = Date.UTC(2026, 0, 5, 9);
   #process: Process | null = null;
 
   constructor(adapter: EngineAdapter, options: PipelineOptions = {}) {
+    super();
     this.#adapter = adapter;
     this.#options = options;
     this.#folder = options.folder ?? mkdtempSync(join(tmpdir(), 'holdfast-pipeline-'));
@@ -69,19 +49,19 @@ export class Pipeline {
     return this.#process;
   }
 
-  get engine(): EmbeddedEngine {
+  override get engine(): EmbeddedEngine {
     return this.running.engine;
   }
 
-  get executor(): CommandExecutor {
+  override get executor(): CommandExecutor {
     return this.running.executor;
   }
 
-  get ledger(): SqliteLedger {
+  override get ledger(): SqliteLedger {
     return this.running.ledger;
   }
 
-  async start(): Promise<void> {
+  override async start(): Promise<void> {
     const now = () => this.nowMs;
     const engine = await this.#adapter.create(now);
     const { synchronous = 'FULL' } = this.#options;
@@ -110,7 +90,7 @@ export class Pipeline {
   }
 
   /** Ends it gracefully; what was decided is recorded. */
-  async stop(): Promise<void> {
+  override async stop(): Promise<void> {
     const { engine, recorder, ledger } = this.running;
     await engine.close();
     await recorder.stop();
@@ -118,43 +98,13 @@ export class Pipeline {
     this.#process = null;
   }
 
-  async restart(): Promise<void> {
+  override async restart(): Promise<void> {
     await this.stop();
     await this.start();
   }
 
-  async dispose(): Promise<void> {
+  override async dispose(): Promise<void> {
     if (this.#process !== null) await this.stop();
     if (this.#options.folder === undefined) rmSync(this.#folder, { recursive: true, force: true });
-  }
-
-  request(ask: Ask): CommandRequest {
-    return { ...PROVENANCE, ...ask };
-  }
-
-  execute(ask: Ask): Promise<Execution> {
-    return this.executor.execute(this.request(ask));
-  }
-
-  /** Closes all holds that are due, and waits until that is recorded. */
-  async sweep(): Promise<void> {
-    while ((await this.engine.expireDue()).holds > 0);
-    while ((await this.engine.counts()).unrecorded > 0) await setImmediate();
-  }
-
-  /** All that the ledger holds of an HQ's partition. */
-  async entries(hqId: string): Promise<Entry[]> {
-    const all: Entry[] = [];
-    for (;;) {
-      const stored = await this.ledger.entries(partitionOf(hqId), all.at(-1)?.seq ?? 0, 10_000);
-      if (stored.length === 0) return all;
-      all.push(...stored.map((row) => decodeEntry(row.body)));
-    }
-  }
-
-  async findHold(hqId: string, reservationId: string): Promise<Hold | null> {
-    const entries = await this.entries(hqId);
-    const holds = entries.filter((entry) => entry.hqId === hqId).flatMap((entry) => entry.holds);
-    return holds.findLast((hold) => hold.reservationId === reservationId) ?? null;
   }
 }

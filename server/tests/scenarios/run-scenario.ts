@@ -5,7 +5,7 @@ import type { Execution } from '../../src/recording/command-executor.ts';
 import type { Command } from '../../src/stock/commands.ts';
 import type { Entry } from '../../src/stock/entry.ts';
 import { newReservationId, partitionOf, partitionOfReservation } from '../../src/stock/identifiers.ts';
-import type { Pipeline } from '../conformance/pipeline.ts';
+import type { CommandPipeline } from '../conformance/command-pipeline.ts';
 import {
   commandOf,
   durationMs,
@@ -23,13 +23,13 @@ export type Coverage = Set<string>;
 const OTHER_ROWS = new Set(['tick', 'sweep', 'restart', 'hold', 'totals', 'entries']);
 
 export class ScenarioRun {
-  readonly #pipeline: Pipeline;
+  readonly #pipeline: CommandPipeline;
   readonly #coverage: Coverage;
   readonly #hqId: string;
   readonly #reservations = new Map<string, string>();
   #operations = 0;
 
-  constructor(pipeline: Pipeline, coverage: Coverage, title: string) {
+  constructor(pipeline: CommandPipeline, coverage: Coverage, title: string) {
     this.#pipeline = pipeline;
     this.#coverage = coverage;
     this.#hqId = `HQ-${hash('sha256', title, 'hex').slice(0, 12)}`;

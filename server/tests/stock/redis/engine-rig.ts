@@ -22,7 +22,7 @@ import { HQ, requestOf } from '../requests.ts';
 const LUA = join(import.meta.dirname, '../../../src/stock/redis/lua');
 
 /** The scripts as they are, but for what a test must hold in its hand. */
-function sourceFor({ engineAheadMs = 0, forgetsAtOnce = false }: RigOptions): ScriptSource {
+export function sourceFor({ engineAheadMs = 0, forgetsAtOnce = false }: RigOptions): ScriptSource {
   return (path) => {
     if (path === 'include/clock.lua' && engineAheadMs !== 'own') {
       return `local function engine_time() return tonumber(now_ms) + ${engineAheadMs} end`;

@@ -33,6 +33,8 @@ export interface MemberOptions {
   /** Epoch milliseconds, of the node. */
   now?: () => number;
   scripts?: Scripts;
+  /** False: what is decided twice is left for the test to take back. */
+  undo?: boolean;
 }
 
 export class ClusterMember {
@@ -60,7 +62,7 @@ export class ClusterMember {
   }
 
   private constructor(
-    { name, poisonRebuildsMax = 1, now = () => Date.now() }: MemberOptions,
+    { name, poisonRebuildsMax = 1, now = () => Date.now(), undo = true }: MemberOptions,
     parts: {
       connection: RedisConnection;
       scripts: Scripts;
@@ -112,7 +114,7 @@ export class ClusterMember {
         recorded: () => undefined,
         duplicated: (entry) => {
           this.duplicates.push(entry);
-          void undoOf(entry, this.executor).catch(() => undefined);
+          if (undo) void undoOf(entry, this.executor).catch(() => undefined);
         },
         committed: () => undefined,
         quarantined: (partitions, reason) => this.#note(`quarantined ${partitions.join(',')}: ${reason}`),
