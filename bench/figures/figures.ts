@@ -5,6 +5,7 @@ import { readHttp, reserveHttp } from './http.ts';
 import { importStock } from './import.ts';
 import { overload } from './overload.ts';
 import { project } from './project.ts';
+import { publish } from './publish.ts';
 import { reserveEmbedded } from './reserve-embedded.ts';
 import { restart } from './restart.ts';
 import { scaleHistory } from './scale-history.ts';
@@ -23,6 +24,7 @@ export const benchmarks: readonly Benchmark[] = [
   scaleHistory,
   restart,
   project,
+  publish,
   overload,
   strategies,
 ];

@@ -1,7 +1,16 @@
 import type { StoredEntry } from '../ledger/ledger.ts';
 import { decodeEntry } from '../stock/entry-codec.ts';
 import type { EventFilter } from './event-feed.ts';
-import { type EventBatch, type EventPosition, matches, type PlacedEvent, WHOLE_ENTRY } from './event-source.ts';
+import {
+  EVERYTHING,
+  type EventBatch,
+  type EventPosition,
+  matches,
+  type PlacedEvent,
+  WHOLE_ENTRY,
+  type WireEvent,
+  wireOf,
+} from './event-source.ts';
 import { eventsOf } from './events-of.ts';
 
 /** Entries that one read looks through at most, so that a filter that matches nothing cannot hold a thread. */
@@ -10,6 +19,16 @@ export const ENTRIES_PER_BATCH = 500;
 /** Where reading must begin to go on after a position: within its entry, or after it. */
 export function firstEntryAfter({ seq, index }: EventPosition): number {
   return index === WHOLE_ENTRY ? seq : seq - 1;
+}
+
+/** All events of these entries after a position, at most `limit`, ready for a wire. */
+export function wireBatchOf(
+  entries: readonly StoredEntry[],
+  after: EventPosition,
+  limit: number,
+): { events: WireEvent[]; position: EventPosition } {
+  const { events, position } = batchOf(entries, after, EVERYTHING, limit);
+  return { events: events.map(({ event }) => wireOf(event)), position };
 }
 
 /** The matching events of these entries after a position, at most `limit`. */

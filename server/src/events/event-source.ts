@@ -37,7 +37,7 @@ export interface WireEvent {
   text: string;
 }
 
-function wireOf(event: StockEvent): WireEvent {
+export function wireOf(event: StockEvent): WireEvent {
   return { id: event.id, type: event.type, key: event.partitionkey, text: JSON.stringify(event) };
 }
 
@@ -69,7 +69,8 @@ function touches(data: LineLike & { items?: LineLike[] }, field: 'storeId' | 'pr
   return data[field] === value || (data.items ?? []).some((item) => item[field] === value);
 }
 
-const EVERYTHING: EventFilter = { hqId: null };
+/** Events of every HQ. */
+export const EVERYTHING: EventFilter = { hqId: null };
 
 /** All events of a source, as a relay reads them. */
 export function allOf(source: EventSource): ReadEvents<PlacedEvent> {

@@ -3,7 +3,7 @@ import { workerData } from 'node:worker_threads';
 import { readEntries } from '../../ledger/mariadb/entry-reads.ts';
 import { type MariadbAccess, MariadbPool } from '../../ledger/mariadb/mariadb-pool.ts';
 import { serveThread } from '../../threads/serve-thread.ts';
-import { batchOf, ENTRIES_PER_BATCH, firstEntryAfter } from '../event-batch.ts';
+import { batchOf, ENTRIES_PER_BATCH, firstEntryAfter, wireBatchOf } from '../event-batch.ts';
 import type { EventFilter } from '../event-feed.ts';
 import type { EventPosition } from '../event-source.ts';
 
@@ -14,6 +14,10 @@ serveThread({
   async events(partition: number, after: EventPosition, filter: EventFilter, limit: number) {
     const entries = await readEntries(reader, partition, firstEntryAfter(after), ENTRIES_PER_BATCH);
     return batchOf(entries, after, filter, limit);
+  },
+  async wireEvents(partition: number, after: EventPosition, limit: number) {
+    const entries = await readEntries(reader, partition, firstEntryAfter(after), ENTRIES_PER_BATCH);
+    return wireBatchOf(entries, after, limit);
   },
   close: () => reader.close(),
 });

@@ -2,7 +2,8 @@ import { LedgerUnavailable } from '../../ledger/ledger.ts';
 import type { MariadbAccess } from '../../ledger/mariadb/mariadb-pool.ts';
 import { ThreadClient } from '../../threads/thread-client.ts';
 import type { EventFilter } from '../event-feed.ts';
-import type { EventBatch, EventPosition, EventSource } from '../event-source.ts';
+import type { EventBatch, EventPosition, EventSource, WireEvent } from '../event-source.ts';
+import type { ReadEvents } from '../relay-line.ts';
 
 /** Derives events in a thread of its own, with its own connections (`event-thread.ts`). */
 export class MariadbEventSource implements EventSource {
@@ -13,9 +14,20 @@ export class MariadbEventSource implements EventSource {
   }
 
   /** @throws LedgerUnavailable */
-  async read(partition: number, after: EventPosition, filter: EventFilter, limit: number): Promise<EventBatch> {
+  read(partition: number, after: EventPosition, filter: EventFilter, limit: number): Promise<EventBatch> {
+    return this.#ask('events', partition, after, filter, limit);
+  }
+
+  /**
+   * All events of a partition, encoded in the thread, for a relay whose publisher only sends them.
+   * @throws LedgerUnavailable
+   */
+  readonly readWire: ReadEvents<WireEvent> = (partition, after, limit) =>
+    this.#ask('wireEvents', partition, after, limit);
+
+  async #ask<T>(method: string, ...args: unknown[]): Promise<T> {
     try {
-      return await this.#thread.call<EventBatch>('events', partition, after, filter, limit);
+      return await this.#thread.call<T>(method, ...args);
     } catch (error) {
       // An error crosses the thread without its class.
       const { name, message } = error as Error;

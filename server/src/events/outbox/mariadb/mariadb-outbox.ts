@@ -1,8 +1,8 @@
 import type { Connection } from 'mariadb';
+import { insertRows } from '../../../ledger/mariadb/multi-row-insert.ts';
 import type { Outbox, OutboxRow } from '../outbox-event-publisher.ts';
 
-/** Below `max_allowed_packet`, whose default is 16 MiB. */
-const STATEMENT_BYTES_MAX = 4 * 1024 * 1024;
+const OUTBOX = { table: 'outbox', columns: ['id', 'aggregatetype', 'aggregateid', 'type', 'payload'], longest: 4 };
 
 /** Ids are ASCII and differ by case. A key is an id or three of them: 194 characters at most; a topic has 249. */
 const CREATE = `
@@ -47,37 +47,11 @@ export class MariadbOutbox implements Outbox {
   #write(rows: readonly OutboxRow[]): Promise<void> {
     return this.#connections.use(async (connection) => {
       await connection.beginTransaction();
-      for (const some of statementsOf(rows)) {
-        const values = some.flatMap(({ id, aggregatetype, aggregateid, type, payload }) => [
-          id,
-          aggregatetype,
-          aggregateid,
-          type,
-          payload,
-        ]);
-        const places = some.map(() => '(?, ?, ?, ?, ?)').join(', ');
-        await connection.query(
-          `insert into outbox (id, aggregatetype, aggregateid, type, payload) values ${places}`,
-          values,
-        );
-        const ids = some.map(({ id }) => id);
-        await connection.query(`delete from outbox where id in (${ids.map(() => '?').join(', ')})`, ids);
-      }
+      const values = rows.map((row) => [row.id, row.aggregatetype, row.aggregateid, row.type, row.payload]);
+      await insertRows(connection, OUTBOX, values);
+      const ids = rows.map(({ id }) => id);
+      await connection.query(`delete from outbox where id in (${ids.map(() => '?').join(', ')})`, ids);
       await connection.commit();
     });
   }
-}
-
-function statementsOf(rows: readonly OutboxRow[]): OutboxRow[][] {
-  const statements: OutboxRow[][] = [];
-  let bytes = Number.POSITIVE_INFINITY;
-  for (const row of rows) {
-    bytes += row.payload.length;
-    if (bytes > STATEMENT_BYTES_MAX) {
-      statements.push([]);
-      bytes = row.payload.length;
-    }
-    statements.at(-1)?.push(row);
-  }
-  return statements;
 }
