@@ -3,9 +3,10 @@
 import { randomBytes } from 'node:crypto';
 import { chmodSync, existsSync, mkdirSync, readFileSync, renameSync, rmSync, writeFileSync } from 'node:fs';
 import { join } from 'node:path';
+import { IMAGES, inContainer, KAFKA_JARS_IN_IMAGE } from './containers/containers.ts';
 import { type Account, connectServer, type OutboxConnectorOptions } from './debezium/debezium.ts';
 import { kafkaServer, newClusterId } from './kafka/kafka.ts';
-import type { LocalServer, ServerKind } from './local-server.ts';
+import type { LocalServer, Place, ServerKind } from './local-server.ts';
 import { ADMIN, DATABASE, HOST, mariadbServer, USERNAME } from './mariadb/mariadb.ts';
 import { freePort } from './ports.ts';
 import { connectJars, debeziumPlugins, kafkaJars } from './programs/programs.ts';
@@ -19,7 +20,11 @@ const DEBEZIUM = 'debezium';
 export type ServerName = Exclude<ServerKind, 'zookeeper'>;
 export type Servers = Omit<Record<ServerName, LocalServer>, 'debezium'> & { debezium?: LocalServer };
 
+/** Where the servers come from: images of a container engine, or the system's packages and Maven. */
+export type Origin = 'containers' | 'packages';
+
 interface Choices {
+  from: Origin;
   redis: { port: number; password: string };
   mariadb: { port: number; password: string; adminPassword: string };
   kafka: { port: number; controllerPort: number; clusterId: string };
@@ -50,10 +55,10 @@ export class Installation {
   }
 
   /** The one that is there, else a new one. For the holder of the lock. */
-  static async findOrCreate(root: string): Promise<Installation> {
+  static async findOrCreate(root: string, origin: () => Origin): Promise<Installation> {
     const found = Installation.find(root);
     if (found) return found;
-    const choices = await choose();
+    const choices = await choose(origin());
     const folder = infraFolder(root);
     mkdirSync(folder, { recursive: true });
     chmodSync(folder, 0o700);
@@ -63,7 +68,11 @@ export class Installation {
 
   /** One that was never written: its servers stand in the same places. */
   static async placeholder(root: string): Promise<Installation> {
-    return new Installation(root, await choose());
+    return new Installation(root, await choose('packages'));
+  }
+
+  get from(): Origin {
+    return this.#choices.from;
   }
 
   /** With Debezium, from now on. */
@@ -79,12 +88,24 @@ export class Installation {
     const folder = (name: ServerName) => join(infraFolder(this.root), name);
     const [jars, plugins] = [connectJars(this.root), debeziumPlugins(this.root)];
     const places = { folder: folder('debezium'), jars, plugins, bootstrapServers: this.#bootstrapServers };
+    const settingsOfLog = join(this.root, 'infra', 'kafka');
     return {
-      redis: redisServer({ folder: folder('redis'), ...redis }),
-      mariadb: mariadbServer({ folder: folder('mariadb'), ...mariadb }),
-      kafka: kafkaServer({ folder: folder('kafka'), jars: kafkaJars(this.root), ...kafka }),
+      redis: redisServer({ folder: folder('redis'), ...redis, ...this.#placeOf('redis') }),
+      mariadb: mariadbServer({ folder: folder('mariadb'), ...mariadb, ...this.#placeOf('mariadb') }),
+      kafka: kafkaServer({
+        folder: folder('kafka'),
+        jars: this.from === 'containers' ? KAFKA_JARS_IN_IMAGE : kafkaJars(this.root),
+        ...kafka,
+        ...this.#placeOf('kafka', settingsOfLog),
+      }),
       ...(debezium && { debezium: connectServer({ ...places, port: debezium.port }) }),
     };
+  }
+
+  #placeOf(name: keyof typeof IMAGES, reads?: string): { place?: Place } {
+    if (this.from === 'packages') return {};
+    const folders = { writes: join(infraFolder(this.root), name), ...(reads !== undefined && { reads }) };
+    return { place: inContainer(IMAGES[name], folders) };
   }
 
   outboxReading(): OutboxReading | null {
@@ -143,8 +164,9 @@ export function readEnvironment(root: string): Record<string, string> {
 
 const splitAt = (line: string, at: number): [string, string] => [line.slice(0, at), line.slice(at + 1)];
 
-async function choose(): Promise<Choices> {
+async function choose(from: Origin): Promise<Choices> {
   return {
+    from,
     redis: { port: await freePort(), password: newPassword() },
     mariadb: { port: await freePort(), password: newPassword(), adminPassword: newPassword() },
     kafka: { port: await freePort(), controllerPort: await freePort(), clusterId: newClusterId() },

@@ -3,11 +3,15 @@
 export type ServerKind = 'redis' | 'mariadb' | 'kafka' | 'zookeeper' | 'debezium';
 
 export interface Command {
-  /** As found on the PATH, without a folder. */
   file: string;
   args: string[];
   env?: Record<string, string>;
 }
+
+/** Where a server's commands are run: makes one to be run here into one that runs there. */
+export type Place = (command: Command) => Command;
+
+export const here: Place = (command) => command;
 
 /** Lines of a server's settings file, by name; they win over those that it has anyway. */
 export type ServerSettings = Readonly<Record<string, string>>;
@@ -23,6 +27,8 @@ export interface LocalServer {
   /** Absolute. An argument of each of its processes, by which they are found. */
   readonly settingsFile: string;
   readonly command: Command;
+  /** What its processes are called, wherever they run. */
+  readonly program: string;
   /** Starting after a crash may mean replaying a log. */
   readonly readyMsMax: number;
   /** Writes the settings, and what data must be there before the first start. Changes no data that are there. */

@@ -1,7 +1,8 @@
 /** `infra:up`, `infra:down`, `infra:status`. A server is judged by its answer, never by its process. */
 
+import { ensureImages, hasEngine, IMAGES } from './containers/containers.ts';
 import { followOutbox } from './debezium/debezium.ts';
-import { Installation, lockFile, type ServerName } from './installation.ts';
+import { Installation, lockFile, type Origin, type ServerName } from './installation.ts';
 import type { LocalServer } from './local-server.ts';
 import { withLock } from './lock.ts';
 import { isFree } from './ports.ts';
@@ -21,20 +22,32 @@ export interface ServerStatus {
 
 export type Status = Record<Exclude<ServerName, 'debezium'>, ServerStatus> & { debezium?: ServerStatus };
 
+export interface UpOptions {
+  debezium: boolean;
+  /** As it was chosen before; at first containers where an engine runs. */
+  from?: Origin;
+}
+
 /**
  * Returns when every server answers. Those that do already stay as they are. With `debezium` that becomes one of them,
  * until the data are wiped.
  */
-export function up(root: string, { debezium }: { debezium: boolean }, say: Say): Promise<void> {
+export function up(root: string, { debezium, from }: UpOptions, say: Say): Promise<void> {
   return alone(root, say, async () => {
-    const found = await Installation.findOrCreate(root);
+    const found = await Installation.findOrCreate(root, () => from ?? (hasEngine() ? 'containers' : 'packages'));
+    if (from !== undefined && from !== found.from) {
+      throw new Error(
+        `The servers of this checkout were made from ${found.from}, and their data are for those. To have them from ` +
+          `${from}, without the data: npm run infra:down -- --wipe`,
+      );
+    }
     const installation = debezium ? await found.withDebezium() : found;
     const { debezium: connect, ...servers } = installation.servers();
-    await reviveAll(root, servers, say);
+    await reviveAll(installation, servers, say);
     const outbox = installation.outboxReading();
     if (connect && outbox) {
       // It needs Kafka to start, and MariaDB to follow.
-      await reviveAll(root, { debezium: connect }, say);
+      await reviveAll(installation, { debezium: connect }, say);
       await followOutbox(connect.port, outbox);
       say('Debezium follows the outbox');
     }
@@ -42,14 +55,21 @@ export function up(root: string, { debezium }: { debezium: boolean }, say: Say):
   });
 }
 
-async function reviveAll(root: string, servers: Partial<Record<ServerName, LocalServer>>, say: Say): Promise<void> {
+async function reviveAll(
+  { root, from }: Installation,
+  servers: Partial<Record<ServerName, LocalServer>>,
+  say: Say,
+): Promise<void> {
   const all = Object.entries(servers) as [ServerName, LocalServer][];
   const answers = await Promise.all(all.map(([, server]) => isAnswering(server)));
   for (const [, { title, port }] of all.filter((_each, index) => answers[index]))
     say(`${title} answers on port ${port}`);
   const dead = all.filter((_each, index) => !answers[index]);
+  const names = dead.map(([name]) => name);
+  const inImages = (name: ServerName) => from === 'containers' && name in IMAGES;
+  await ensureImages(names.filter(inImages) as (keyof typeof IMAGES)[], say);
   await ensurePrograms(
-    dead.map(([name]) => name),
+    names.filter((name) => !inImages(name)),
     root,
     say,
   );

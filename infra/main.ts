@@ -1,28 +1,31 @@
 // Local servers for cluster mode:
 //
-//   npm run infra:up [-- --debezium]              starts what does not run; returns when every server answers
+//   npm run infra:up                              starts what does not run; returns when every server answers
+//       -- --debezium                             Kafka Connect with Debezium too
+//       -- --from containers|packages             where they come from; at first containers where an engine runs
 //   npm run infra:down [-- --wipe]                stops them; --wipe removes their data, ports and passwords too
 //   npm run --silent infra:status [-- --json]     says what runs where
 
 import { join } from 'node:path';
-import { parseArgs } from 'node:util';
-import { down, type Status, status, up } from './local-servers.ts';
+import { type ParseArgsOptionsConfig, parseArgs } from 'node:util';
+import { down, type Status, status, type UpOptions, up } from './local-servers.ts';
 import { say } from './progress.ts';
 
 const root = join(import.meta.dirname, '..');
-const USAGE = 'usage: npm run infra:up [-- --debezium] | infra:down [-- --wipe] | infra:status [-- --json]';
+const USAGE =
+  'usage: npm run infra:up [-- --debezium --from containers|packages] | infra:down [-- --wipe] | infra:status [-- --json]';
 
 class WrongUse extends Error {}
 
 async function main([command, ...args]: string[]): Promise<void> {
   switch (command) {
     case 'up':
-      await up(root, { debezium: optionsOf(args, ['debezium']).has('debezium') }, say);
+      await up(root, upOptionsOf(args), say);
       return console.log(tableOf(await status(root)));
     case 'down':
-      return down(root, { wipe: optionsOf(args, ['wipe']).has('wipe') }, say);
+      return down(root, { wipe: parse(args, { wipe: { type: 'boolean' } }).wipe ?? false }, say);
     case 'status': {
-      const json = optionsOf(args, ['json']).has('json');
+      const { json } = parse(args, { json: { type: 'boolean' } });
       const found = await status(root);
       return console.log(json ? JSON.stringify(found) : tableOf(found));
     }
@@ -31,10 +34,16 @@ async function main([command, ...args]: string[]): Promise<void> {
   }
 }
 
-function optionsOf(args: string[], names: string[]): Set<string> {
+function upOptionsOf(args: string[]): UpOptions {
+  const { debezium = false, from } = parse(args, { debezium: { type: 'boolean' }, from: { type: 'string' } });
+  if (from === undefined) return { debezium };
+  if (from === 'containers' || from === 'packages') return { debezium, from };
+  throw new WrongUse(`--from is containers or packages\n${USAGE}`);
+}
+
+function parse<T extends ParseArgsOptionsConfig>(args: string[], options: T) {
   try {
-    const options = Object.fromEntries(names.map((name) => [name, { type: 'boolean' as const }]));
-    return new Set(Object.keys(parseArgs({ args, options }).values));
+    return parseArgs({ args, options }).values;
   } catch (error) {
     throw new WrongUse(`${(error as Error).message}\n${USAGE}`);
   }

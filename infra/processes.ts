@@ -68,14 +68,14 @@ function didNotStart(server: LocalServer, what: string): Error {
 }
 
 /** Its processes, the server itself first. Zombies are none: they have no command line. */
-export function processesOf({ command, settingsFile }: Pick<LocalServer, 'command' | 'settingsFile'>): number[] {
+export function processesOf({ program, settingsFile }: Pick<LocalServer, 'program' | 'settingsFile'>): number[] {
   const found = new Map<number, number>();
   for (const name of readdirSync('/proc')) {
     const pid = Number(name);
     if (!Number.isInteger(pid) || pid === process.pid) continue;
     try {
-      const [program = '', ...args] = readFileSync(`/proc/${pid}/cmdline`, 'utf8').split('\0');
-      if (basename(program) !== command.file) continue;
+      const [file = '', ...args] = readFileSync(`/proc/${pid}/cmdline`, 'utf8').split('\0');
+      if (basename(file) !== program) continue;
       if (args.some((arg) => arg === settingsFile || arg.endsWith(`=${settingsFile}`))) found.set(pid, parentOf(pid));
     } catch {
       // Ended meanwhile.

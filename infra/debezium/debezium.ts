@@ -35,6 +35,7 @@ export function connectServer(options: ConnectOptions): LocalServer {
     folder,
     settingsFile,
     logFile: join(folder, 'connect.log'),
+    program: 'java',
     command: {
       file: 'java',
       args: [...javaOptions, logging, 'org.apache.kafka.connect.cli.ConnectDistributed', settingsFile],

@@ -6,9 +6,10 @@ import { existsSync, mkdirSync, writeFileSync } from 'node:fs';
 import { join } from 'node:path';
 import { pathToFileURL } from 'node:url';
 import { promisify } from 'node:util';
-import type { LocalServer, ServerSettings } from '../local-server.ts';
+import { here, type LocalServer, type Place, type ServerSettings } from '../local-server.ts';
 import { askKafka } from './metadata.ts';
 
+const PROGRAM = 'java';
 const READY_MS_MAX = 120_000;
 const FORMAT_MS_MAX = 60_000;
 const CLUSTER_ID_BYTES = 16;
@@ -21,6 +22,7 @@ export interface KafkaOptions {
   controllerPort: number;
   clusterId: string;
   settings?: ServerSettings;
+  place?: Place;
   /** For the Java machine. */
   javaOptions?: readonly string[];
 }
@@ -32,7 +34,7 @@ export function newClusterId(): string {
 }
 
 export function kafkaServer(options: KafkaOptions): LocalServer {
-  const { folder, jars, port, clusterId, javaOptions = ['-Xms256m', '-Xmx512m'] } = options;
+  const { folder, jars, port, clusterId, javaOptions = ['-Xms256m', '-Xmx512m'], place = here } = options;
   const settingsFile = join(folder, 'server.properties');
   const logging = `-Dlog4j2.configurationFile=${pathToFileURL(join(import.meta.dirname, 'log4j2.properties')).href}`;
   // Java itself expands the star.
@@ -43,7 +45,8 @@ export function kafkaServer(options: KafkaOptions): LocalServer {
     folder,
     settingsFile,
     logFile: join(folder, 'kafka.log'),
-    command: { file: 'java', args: [...javaOptions, logging, 'kafka.Kafka', settingsFile], env },
+    program: PROGRAM,
+    command: place({ file: PROGRAM, args: [...javaOptions, logging, 'kafka.Kafka', settingsFile], env }),
     readyMsMax: READY_MS_MAX,
     async prepare() {
       mkdirSync(folder, { recursive: true, mode: 0o700 });
@@ -51,7 +54,9 @@ export function kafkaServer(options: KafkaOptions): LocalServer {
       if (existsSync(join(folder, 'data', 'meta.properties'))) return;
       const args = ['format', '-t', clusterId, '-c', settingsFile, '--ignore-formatted'];
       const java = [...javaOptions, logging, 'kafka.tools.StorageTool', ...args];
-      await promisify(execFile)('java', java, { env: { ...process.env, ...env }, timeout: FORMAT_MS_MAX });
+      const command = place({ file: PROGRAM, args: java, env });
+      const all = { ...process.env, ...command.env };
+      await promisify(execFile)(command.file, command.args, { env: all, timeout: FORMAT_MS_MAX });
     },
     async ask() {
       const found = await askKafka(port);

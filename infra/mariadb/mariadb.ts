@@ -5,8 +5,9 @@ import { existsSync, mkdirSync, renameSync, rmSync, writeFileSync } from 'node:f
 import { join } from 'node:path';
 import { promisify } from 'node:util';
 import { createConnection } from 'mariadb';
-import type { LocalServer, ServerSettings } from '../local-server.ts';
+import { here, type LocalServer, type Place, type ServerSettings } from '../local-server.ts';
 
+const PROGRAM = 'mariadbd';
 const READY_MS_MAX = 120_000;
 const CONNECT_MS_MAX = 2_000;
 const INSTALL_MS_MAX = 120_000;
@@ -23,10 +24,11 @@ export interface MariadbOptions {
   password: string;
   adminPassword: string;
   settings?: ServerSettings;
+  place?: Place;
 }
 
 export function mariadbServer(options: MariadbOptions): LocalServer {
-  const { folder, port, password } = options;
+  const { folder, port, password, place = here } = options;
   const settingsFile = join(folder, 'my.cnf');
   const initFile = join(folder, 'init.sql');
   return {
@@ -35,13 +37,14 @@ export function mariadbServer(options: MariadbOptions): LocalServer {
     folder,
     settingsFile,
     logFile: join(folder, 'mariadb.log'),
-    command: { file: 'mariadbd', args: [`--defaults-file=${settingsFile}`] },
+    program: PROGRAM,
+    command: place({ file: PROGRAM, args: [`--defaults-file=${settingsFile}`] }),
     readyMsMax: READY_MS_MAX,
     async prepare() {
       mkdirSync(join(folder, 'tmp'), { recursive: true, mode: 0o700 });
       writeFileSync(initFile, initSql(options), { mode: 0o600 });
       writeFileSync(settingsFile, myCnf(options, initFile), { mode: 0o600 });
-      await installData(folder);
+      await installData(folder, place);
     },
     async ask() {
       const connection = await createConnection({
@@ -121,7 +124,7 @@ FLUSH PRIVILEGES;
 }
 
 /** Makes the system tables, unless they are there. A first start that was interrupted begins anew. */
-export async function installData(folder: string): Promise<void> {
+export async function installData(folder: string, place: Place = here): Promise<void> {
   const data = join(folder, 'data');
   if (existsSync(data)) return;
   const unfinished = join(folder, 'data.unfinished');
@@ -131,7 +134,8 @@ export async function installData(folder: string): Promise<void> {
   mkdirSync(join(folder, 'tmp'), { recursive: true, mode: 0o700 });
   writeFileSync(settingsFile, section({ ...placesOf(folder), datadir: unfinished }));
   const args = [`--defaults-file=${settingsFile}`, '--auth-root-authentication-method=normal', '--skip-test-db'];
-  await promisify(execFile)('mariadb-install-db', args, { timeout: INSTALL_MS_MAX });
+  const command = place({ file: 'mariadb-install-db', args });
+  await promisify(execFile)(command.file, command.args, { timeout: INSTALL_MS_MAX });
   renameSync(unfinished, data);
   rmSync(settingsFile);
 }

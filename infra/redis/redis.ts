@@ -2,9 +2,10 @@
 
 import { existsSync, mkdirSync, writeFileSync } from 'node:fs';
 import { join } from 'node:path';
-import type { LocalServer, ServerSettings } from '../local-server.ts';
+import { here, type LocalServer, type Place, type ServerSettings } from '../local-server.ts';
 import { askRedis } from './resp.ts';
 
+const PROGRAM = 'redis-server';
 const READY_MS_MAX = 60_000;
 
 export interface RedisOptions {
@@ -12,11 +13,13 @@ export interface RedisOptions {
   port: number;
   password: string;
   settings?: ServerSettings;
+  place?: Place;
   /** It rewrites its settings itself, as Sentinel tells it to: they are written once. */
   rewritesSettings?: boolean;
 }
 
-export function redisServer({ folder, port, password, settings, rewritesSettings }: RedisOptions): LocalServer {
+export function redisServer(options: RedisOptions): LocalServer {
+  const { folder, port, password, settings, rewritesSettings, place = here } = options;
   const settingsFile = join(folder, 'redis.conf');
   const lines = {
     bind: '127.0.0.1',
@@ -38,7 +41,8 @@ export function redisServer({ folder, port, password, settings, rewritesSettings
     folder,
     settingsFile,
     logFile: join(folder, 'redis.log'),
-    command: { file: 'redis-server', args: [settingsFile] },
+    program: PROGRAM,
+    command: place({ file: PROGRAM, args: [settingsFile] }),
     readyMsMax: READY_MS_MAX,
     async prepare() {
       mkdirSync(lines.dir, { recursive: true, mode: 0o700 });

@@ -35,6 +35,7 @@ export function zookeeperServer({ folder, port, settings }: ZookeeperOptions): L
     folder,
     settingsFile,
     logFile: join(folder, 'zookeeper.log'),
+    program: 'java',
     command: { file: 'java', args: [...java, 'org.apache.zookeeper.server.ZooKeeperServerMain', settingsFile] },
     readyMsMax: READY_MS_MAX,
     async prepare() {

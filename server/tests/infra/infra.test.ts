@@ -93,7 +93,7 @@ describeWith(
     });
 
     it('start once when two ask at the same time, and all answer then', async () => {
-      const runs = await Promise.all([npm('infra:up'), npm('infra:up')]);
+      const runs = await Promise.all([npm('infra:up', '--from', 'packages'), npm('infra:up', '--from', 'packages')]);
       expect(runs.map(({ code }) => code)).toEqual([0, 0]);
       expect(processes()).toHaveLength(3);
       const found = await status();

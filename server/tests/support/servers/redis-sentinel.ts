@@ -106,6 +106,7 @@ function sentinel({ folder, port, password, masterPort, downAfterMs }: SentinelP
     folder,
     settingsFile,
     logFile: join(folder, 'sentinel.log'),
+    program: 'redis-server',
     command: { file: 'redis-server', args: [settingsFile, '--sentinel'] },
     readyMsMax: READY_MS_MAX,
     async prepare() {
