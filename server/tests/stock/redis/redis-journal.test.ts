@@ -194,12 +194,30 @@ describeWith(['redis'], 'the journal of the Redis engine', () => {
     expect(await server.ask('KEYS', `${epochPrefix(PARTITION, 2)}*`)).toEqual([]);
   });
 
+  it('rule 15: an empty partition is not opened under an epoch that was overtaken either', async () => {
+    const rig = await stocked();
+    const partition = PARTITION + 1;
+    const [one, other] = [
+      await rig.refill.refill([headOf({ partition, epoch: 2 })]),
+      await rig.refill.refill([headOf({ partition, epoch: 3 })]),
+    ];
+    await other.open();
+    await expect(one.open()).rejects.toThrow('epoch 2 or a later one');
+    expect(await server.ask('HGET', headKey(partition), 'epoch')).toBe('3');
+  });
+
   it('rule 15: an epoch that is counted a second time begins empty', async () => {
     const rig = await stocked();
     const head = headOf({ ...rig.head(), epoch: 2 });
     const first = await rig.refill.refill([head]);
     for (const entry of rig.entries) await first.replay(entry);
-    await first.load({ kind: 'stores', rows: [{ hqId: HQ, storeId: 'S7', settings: NO_SETTINGS }] });
+    // So many that they are sent before the other begins.
+    const stores = Array.from({ length: 1_000 }, (_, index) => ({
+      hqId: HQ,
+      storeId: `S${index + 7}`,
+      settings: NO_SETTINGS,
+    }));
+    await first.load({ kind: 'stores', rows: stores });
     const second = await rig.refill.refill([head]);
     for (const entry of rig.entries) await second.replay(entry);
     await second.open();

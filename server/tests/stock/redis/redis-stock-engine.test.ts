@@ -204,6 +204,21 @@ describeWith(['redis'], 'the Redis engine', () => {
     expect((await rig.decide(late, 'new', { lookedUpAt: rig.head().seq })).kind).toBe('decided');
   });
 
+  it('rule 6: more ids than it should hold, all recorded, and yet too young to be forgotten', async () => {
+    const rig = await stocked(100, { bounds: { ...WINDOW_BOUNDS, countMax: 2 }, forgetsAtOnce: true });
+    const first = reserveOf(1);
+    await rig.decided(first, 'r0');
+    for (let index = 1; index < 8; index += 1) await rig.decided(reserveOf(1), `r${index}`);
+    await rig.record();
+    rig.clock.nowMs += 119_000;
+    await rig.decided(reserveOf(1), 'young');
+    expect((await rig.decide(first, 'r0')).kind).toBe('repeated');
+    rig.clock.nowMs += 2_000;
+    await rig.decided(reserveOf(1), 'old');
+    // A reserve can be undone, so it is decided again, and the ledger finds the first.
+    expect((await rig.decide(first, 'r0')).kind).toBe('decided');
+  });
+
   it('rule 6: a closed hold is remembered for the window; a later confirmation brings it in, once', async () => {
     const rig = await stocked(10, { forgetsAtOnce: true });
     const reserve = reserveOf(4);

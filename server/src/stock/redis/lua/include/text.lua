@@ -1,6 +1,6 @@
 -- Numbers and JSON. Lua joins numbers with 14 digits, and sums over an HQ have more. Small ones are kept as texts.
 local texts = {}
-local TEXTS_MAX = 100000
+local TEXTS_MAX = 1000
 
 local function int(number)
   local text = texts[number]
