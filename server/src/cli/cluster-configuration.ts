@@ -50,17 +50,22 @@ export function readClusterConfiguration(environment: Environment, roles?: strin
     node: nodeOf(environment),
     roles: chosen,
     redis: redisOf(environment),
-    database: {
-      host: given(environment, 'DB_HOST') ?? 'localhost',
-      port: portOf(environment, 'DB_PORT', 3306),
-      database: given(environment, 'DB_NAME') ?? DB_NAME_DEFAULT,
-      user: required(environment, 'DB_USERNAME', 'the user that owns the tables'),
-      password: required(environment, 'DB_PASSWORD', 'the password of that user'),
-    },
+    database: databaseOf(environment),
     kafka: chosen.has('relay') || chosen.has('consumers') ? kafkaOf(environment) : null,
     topics: { prefix: given(environment, 'TOPIC_PREFIX'), map: given(environment, 'TOPIC_MAP') },
     outbox: outboxOf(environment),
     poisonRebuildsMax: poisonRebuildsOf(environment),
+  };
+}
+
+/** @throws UsageError that names the variable and what it may be */
+export function databaseOf(environment: Environment): DatabaseSettings {
+  return {
+    host: given(environment, 'DB_HOST') ?? 'localhost',
+    port: portOf(environment, 'DB_PORT', 3306),
+    database: given(environment, 'DB_NAME') ?? DB_NAME_DEFAULT,
+    user: required(environment, 'DB_USERNAME', 'the user that owns the tables'),
+    password: required(environment, 'DB_PASSWORD', 'the password of that user'),
   };
 }
 

@@ -9,6 +9,7 @@ import type { Environment } from './environment.ts';
 import type { ExportKind, ExportOptions } from './export.ts';
 import type { ImportOptions } from './import.ts';
 import type { LocksOptions } from './locks.ts';
+import type { PartitionsOptions } from './partitions.ts';
 import type { TokenOptions } from './token.ts';
 import type { VerifyOptions } from './verify.ts';
 
@@ -28,6 +29,7 @@ export function buildProgram(environment: Environment): Command {
   addVerify(program, environment);
   addRebuild(program, environment);
   addLocks(program, environment);
+  addPartitions(program, environment);
   return program;
 }
 
@@ -104,4 +106,16 @@ function addLocks(program: Command, environment: Environment): void {
     .description('show who holds which lock')
     .option('--json', 'print them as JSON')
     .action(async (options: LocksOptions) => (await import('./locks.ts')).showLocks(environment, options));
+}
+
+function addPartitions(program: Command, environment: Environment): void {
+  program
+    .command('partitions')
+    .addArgument(new Argument('[action]', 'what to do').choices(['list', 'resume']).default('list', 'list'))
+    .argument('[partition]', 'the partition that goes on from the ledger as it is')
+    .description('show who records which partition, and let one that waits for an operator go on')
+    .option('--json', 'print them as JSON')
+    .action(async (action: 'list' | 'resume', partition: string | undefined, options: PartitionsOptions) =>
+      (await import('./partitions.ts')).partitions(environment, { action, partition, ...options }),
+    );
 }
