@@ -13,7 +13,7 @@ const CALLERS = new URL('../load/http-load.ts', import.meta.url);
 const EMPTY_ROUTE = new URL('../references/empty-route.ts', import.meta.url);
 const CONNECTIONS = 64;
 const PAUSE_MS_MAX = 50;
-const STOCK: Stock = { stores: 1, products: 1, quantity: 5_000_000 };
+export const STOCK: Stock = { stores: 1, products: 1, quantity: 5_000_000 };
 
 interface Route {
   route: EmptyRoute;
@@ -21,7 +21,7 @@ interface Route {
   request: (token: string) => HttpRequest;
 }
 
-const RESERVE: Route = {
+export const RESERVE: Route = {
   route: 'reserve',
   expectedStatus: 201,
   request: (token) => ({
@@ -79,8 +79,8 @@ export const readHttp: Benchmark = {
   },
 };
 
-function server(context: BenchContext, route: Route): Contender {
-  const name = `Holdfast, ${CONNECTIONS} connections`;
+export function server(context: BenchContext, route: Route, connections = CONNECTIONS): Contender {
+  const name = `Holdfast, ${connections} connections`;
   return {
     name,
     unit: 'requests',
@@ -92,7 +92,7 @@ function server(context: BenchContext, route: Route): Contender {
         const { request, expectedStatus } = route;
         const before = await subject.commits();
         const target = { port: subject.port, request: request(subject.tillToken), expectedStatus };
-        const sample = await load(context, subject.process, target);
+        const sample = await load(context, subject.process, target, connections);
         return { ...sample, notes: { ...sample.notes, ...commitNotes(before, await subject.commits()) } };
       } finally {
         await subject.process.stop();
@@ -120,9 +120,14 @@ function emptyRoute(context: BenchContext, { route, request, expectedStatus }: R
 }
 
 /** The callers' latencies and counts, the server's pauses, processor time and memory. */
-async function load(context: BenchContext, server: MeasuredProcess, target: Omit<HttpLoad, 'shape'>): Promise<Sample> {
+async function load(
+  context: BenchContext,
+  server: MeasuredProcess,
+  target: Omit<HttpLoad, 'shape'>,
+  connections = CONNECTIONS,
+): Promise<Sample> {
   const callers = MeasuredProcess.start(CALLERS);
-  const shape = shapeOf(context, CONNECTIONS);
+  const shape = shapeOf(context, connections);
   try {
     const running = callers.call<Sample>('run', { ...target, shape } satisfies HttpLoad);
     const watched = watch(server, shape);

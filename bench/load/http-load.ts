@@ -10,7 +10,7 @@ import { serveCalls } from '../harness/child-process.ts';
 import { LatencyHistogram } from '../harness/latency-histogram.ts';
 import { ProcessWatch, type Sample } from '../harness/sample.ts';
 import { HttpConnection } from './http-connection.ts';
-import { type HttpLoad, type HttpRequest, OPERATION_ID_PLACE } from './http-request.ts';
+import { type HttpLoad, OPERATION_ID_PLACE, textOf } from './http-request.ts';
 
 class Callers {
   readonly #load: HttpLoad;
@@ -71,13 +71,6 @@ class Callers {
     this.#busy -= 1;
     if (this.#busy === 0) this.#finished.resolve();
   }
-}
-
-function textOf({ method, path, headers, body }: HttpRequest): string {
-  const all: Record<string, string> = { host: '127.0.0.1', ...headers };
-  if (body !== null) all['content-length'] = String(body.length);
-  const lines = Object.entries(all).map(([name, value]) => `${name}: ${value}\r\n`);
-  return `${method} ${path} HTTP/1.1\r\n${lines.join('')}\r\n${body ?? ''}`;
 }
 
 serveCalls({

@@ -17,3 +17,11 @@ export interface HttpLoad {
   expectedStatus: number;
   shape: LoadShape;
 }
+
+/** The request as it goes over the wire. */
+export function textOf({ method, path, headers, body }: HttpRequest): string {
+  const all: Record<string, string> = { host: '127.0.0.1', ...headers };
+  if (body !== null) all['content-length'] = String(body.length);
+  const lines = Object.entries(all).map(([name, value]) => `${name}: ${value}\r\n`);
+  return `${method} ${path} HTTP/1.1\r\n${lines.join('')}\r\n${body ?? ''}`;
+}

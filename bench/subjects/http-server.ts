@@ -76,6 +76,12 @@ export class HttpServerSubject {
     return commitsOf(await (await fetch(`http://127.0.0.1:${this.port}/metrics`)).text());
   }
 
+  /** Commands decided and not yet recorded, now. */
+  async unrecorded(): Promise<number> {
+    const metrics = await (await fetch(`http://127.0.0.1:${this.port}/metrics`)).text();
+    return Number(/^holdfast_unrecorded_commands (\S+)/m.exec(metrics)?.[1] ?? Number.NaN);
+  }
+
   async #ask(method: string, path: string, body: unknown): Promise<void> {
     const response = await fetch(`http://127.0.0.1:${this.port}${path}`, {
       method,
