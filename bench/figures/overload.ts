@@ -103,8 +103,9 @@ async function overloaded(context: BenchContext, perSecond: number): Promise<Fin
       rampMs: context.warmUpMs + RAMP_MS,
       measureMs: context.measureMs,
     };
+    await callers.call('connect', load);
     let ended = false;
-    const running = callers.call<RatedSample>('run', load).finally(() => {
+    const running = callers.call<RatedSample>('run').finally(() => {
       ended = true;
     });
     const watching = longestQueue(subject, () => ended);

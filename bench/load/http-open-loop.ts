@@ -50,7 +50,6 @@ class OpenCallers {
   }
 
   async run(): Promise<RatedSample> {
-    await this.#connect();
     const watch = new ProcessWatch();
     this.#startedAt = performance.now();
     this.#from = this.#startedAt + (this.#load.rampMs ?? 0);
@@ -83,7 +82,7 @@ class OpenCallers {
     };
   }
 
-  async #connect(): Promise<void> {
+  async connect(): Promise<void> {
     const { connections, port } = this.#load;
     while (this.#connections.length < connections) {
       const count = Math.min(OPENED_AT_ONCE, connections - this.#connections.length);
@@ -145,4 +144,15 @@ class OpenCallers {
   }
 }
 
-serveCalls({ run: (load: HttpRatedLoad): Promise<RatedSample> => new OpenCallers(load).run() });
+let callers: OpenCallers | null = null;
+
+serveCalls({
+  async connect(load: HttpRatedLoad): Promise<void> {
+    callers = new OpenCallers(load);
+    await callers.connect();
+  },
+  run(): Promise<RatedSample> {
+    if (callers === null) throw new Error('the callers are not connected');
+    return callers.run();
+  },
+});

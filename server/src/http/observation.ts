@@ -4,6 +4,9 @@ import type { Logger } from 'pino';
 
 const SECONDS = [0.001, 0.0025, 0.005, 0.01, 0.025, 0.05, 0.1, 0.25, 0.5, 1, 2.5, 5, 10];
 const SLOW_MS = 1_000;
+const SECOND_MS = 1_000;
+/** Of one kind about one route. */
+const LINES_PER_SECOND_MAX = 10;
 
 interface Series {
   buckets: number[];
@@ -76,18 +79,45 @@ export function observation(observers: Observers, route: RouteOptions): onRespon
   const observe = figures.of(String(route.method), route.url);
   // Who asks for health knows the answer; while the service starts or stops that would fill the log.
   const tellsFailures = route.config?.open !== true;
+  const tellFailed = sparingly((line) => log.warn(line, 'request failed'));
+  const tellDenied = sparingly((line) => log.warn(line, 'request denied'));
+  const tellSlow = sparingly((line) => log.info(line, 'slow request'));
   return (request, reply, done) => {
     const { statusCode } = reply;
     const durationMs = reply.elapsedTime;
     observe(statusCode, durationMs / 1_000);
     const refused = statusCode === 401 || statusCode === 403;
     if (refused) denied(statusCode);
-    const failed = statusCode >= 500 && tellsFailures;
-    if (failed) log.warn(lineOf(request, statusCode, durationMs), 'request failed');
-    else if (refused) log.warn(lineOf(request, statusCode, durationMs), 'request denied');
-    else if (durationMs > SLOW_MS) log.info(lineOf(request, statusCode, durationMs), 'slow request');
+    if (statusCode >= 500 && tellsFailures) tellFailed(request, statusCode, durationMs);
+    else if (refused) tellDenied(request, statusCode, durationMs);
+    else if (durationMs > SLOW_MS) tellSlow(request, statusCode, durationMs);
     else if (accessLog) log.info(lineOf(request, statusCode, durationMs), 'request');
     done();
+  };
+}
+
+/**
+ * The first lines of each second, and with the next one after it how many were left out: under an overload they would
+ * come by the thousand, and whoever reads the log slowly would hold up the answers.
+ */
+function sparingly(write: (line: object) => void): (...about: Parameters<typeof lineOf>) => void {
+  let beganAt = Number.NEGATIVE_INFINITY;
+  let written = 0;
+  let leftOut = 0;
+  return (request, status, durationMs) => {
+    const now = performance.now();
+    if (now - beganAt >= SECOND_MS) {
+      beganAt = now;
+      written = 0;
+    }
+    if (written >= LINES_PER_SECOND_MAX) {
+      leftOut += 1;
+      return;
+    }
+    written += 1;
+    const line = lineOf(request, status, durationMs);
+    write(leftOut === 0 ? line : { ...line, leftOut });
+    leftOut = 0;
   };
 }
 
