@@ -1,6 +1,7 @@
 /** The journal as a recorder reads it, and an engine that is filled again: the engine's side of rules 8, 15 and 17. */
 import { afterAll, beforeAll, beforeEach, expect, it } from 'vitest';
 import { partitionOf } from '../../../src/stock/identifiers.ts';
+import { chainedMark, type JournalEntry, journalEntryOf } from '../../../src/stock/redis/journal-entry.ts';
 import { epochPrefix, headKey, journalKey } from '../../../src/stock/redis/keys.ts';
 import type { RedisReply } from '../../../src/stock/redis/redis-connection.ts';
 import type { SharedHead } from '../../../src/stock/shared-engine.ts';
@@ -165,6 +166,20 @@ describeWith(['redis'], 'the journal of the Redis engine', () => {
     expect(
       await look(rig, { ...rig.head(), mark: headOf({ partition: PARTITION, epoch: 2, hash: 'other' }).mark }),
     ).toMatchObject({ kind: 'lost' });
+  });
+
+  it('rule 16: an entry of a version that is not known is handed out as such, the others with it', async () => {
+    const rig = await stocked();
+    const head = rig.head();
+    await rig.decided(reserveOf(1), 'r1');
+    const [[, fields]] = (await server.ask('XREVRANGE', JOURNAL, '+', '-', 'COUNT', '1')) as [[string, string[]]];
+    const newer = journalEntryOf(['1-5', fields.map((each, index) => (fields[index - 1] === 'version' ? '2' : each))]);
+    const mark = chainedMark(newer?.mark ?? '', newer as JournalEntry);
+    const { at, request, decision } = newer as JournalEntry;
+    await server.ask('XADD', JOURNAL, '1-5', 'version', '2', 'mark', mark, 'at', at, 'request', request, 'decision', decision);
+    await server.ask('HSET', headKey(PARTITION), 'seq', '5', 'mark', mark);
+    const reading = await look(rig, head);
+    expect(reading?.kind === 'entries' && reading.batch.entries.map(({ entry }) => entry.version)).toEqual([1, 2]);
   });
 
   it('rule 17: an engine that knows more as recorded is ahead, not lost', async () => {
