@@ -1,6 +1,6 @@
 /** The fields of a journal entry, as `append.lua` writes them, and the entry that they make. */
 import { hash } from 'node:crypto';
-import { ENTRY_VERSION, type Entry } from '../entry.ts';
+import type { Entry } from '../entry.ts';
 import { decodeEntry } from '../entry-codec.ts';
 import type { RedisReply } from './redis-connection.ts';
 
@@ -32,14 +32,10 @@ export function chainedMark(markBefore: string, entry: JournalEntry): string {
   return hash('sha1', `${markBefore}\n${version}\n${epoch}-${seq}\n${at}\n${request}\n${decision}`, 'hex');
 }
 
-/**
- * One of a version that this program does not know is returned as it was written: whoever records must look at the
- * version first.
- * @throws Error when the text is no entry.
- */
+/** @throws UnknownEntryVersion, SyntaxError */
 export function entryOf(partition: number, { epoch, seq, version, at, request, decision }: JournalEntry): Entry {
-  const text =
+  return decodeEntry(
     `{"version":${version},"partition":${partition},"epoch":${epoch},"seq":${seq},"at":${at},"duplicateOf":null` +
-    `,${request},${decision}}`;
-  return version === String(ENTRY_VERSION) ? decodeEntry(text) : (JSON.parse(text) as Entry);
+      `,${request},${decision}}`,
+  );
 }

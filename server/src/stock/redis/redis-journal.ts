@@ -2,9 +2,10 @@
  * The journal as a recorder reads it. Each partition's head is compared at every reading; what follows the cursor's own
  * entry is taken only where the chain of marks continues it, computed again here.
  */
+import { UnknownEntryVersion } from '../entry-codec.ts';
 import type { JournalReading, SharedHead, StockJournal } from '../shared-engine.ts';
 import type { JournalBatch } from '../stock-engine.ts';
-import { chainedMark, entryOf, journalEntryOf } from './journal-entry.ts';
+import { chainedMark, entryOf, type JournalEntry, journalEntryOf } from './journal-entry.ts';
 import { headKey, journalKey, WAKE_CHANNEL } from './keys.ts';
 import type { RedisConnection, RedisReply } from './redis-connection.ts';
 import type { Scripts } from './scripts.ts';
@@ -18,8 +19,6 @@ const BUSY_WAIT_MS_MAX = 16;
 const FIRST_ENTRIES = 128;
 const BYTES_PER_READ = 4_000_000;
 const OTHERS_ENTRIES = 16;
-/** Over how many entries their size is averaged. */
-const ENTRIES_REMEMBERED = 64;
 
 /** The head of a partition as the engine has it. */
 interface EngineHead {
@@ -141,7 +140,8 @@ export class RedisJournal implements StockJournal {
       try {
         this.#take(batch, entry);
       } catch (error) {
-        if (!(error instanceof UnknownEntryVersion)) throw error;
+        if (!(error instanceof UnknownEntryVersion))
+          return lost(`entry ${seq} cannot be read: ${(error as Error).message}`);
         // What is readable is recorded first.
         if (batch.entries.length > 0) break;
         return { kind: 'unreadable', partition, reason: error.message };
@@ -149,6 +149,12 @@ export class RedisJournal implements StockJournal {
     }
     if (batch.entries.length === 0) return lost(`the journal ends at entry ${head.seq}, its head does not`);
     return { kind: 'entries', batch };
+  }
+
+  #take(batch: JournalBatch, entry: JournalEntry): void {
+    batch.entries.push({ entry: entryOf(batch.partition, entry), mark: entry.mark });
+    const bytes = entry.request.length + entry.decision.length;
+    this.#entryBytes += (bytes - this.#entryBytes) / 64;
   }
 }
 
