@@ -7,22 +7,21 @@
  */
 import { setTimeout as delay } from 'node:timers/promises';
 import { LedgerConflict } from '../../ledger/ledger.ts';
-import type { Evidence, PartitionOwnership } from '../../ledger/shared-ledger.ts';
-import type { Entry } from '../../stock/entry.ts';
+import type { Evidence } from '../../ledger/shared-ledger.ts';
 import { encodeEntry } from '../../stock/entry-codec.ts';
-import type { JournalReading, SharedHead, StockJournal } from '../../stock/shared-engine.ts';
-import type { JournalBatch, RecordedHead } from '../../stock/stock-engine.ts';
+import type { JournalReading, SharedHead } from '../../stock/shared-engine.ts';
+import type { JournalBatch } from '../../stock/stock-engine.ts';
 import { type EntryRejected, EntryVersionUnknown } from '../entry-checker.ts';
 import { checkBatch, readableEntries } from './check-batch.ts';
 import { isBehind } from './cluster-acknowledgements.ts';
+import type { ClusterRecorderParts } from './cluster-recorder-parts.ts';
 import { announcementOf, CommitQueue, type Gathered } from './commit-queue.ts';
 import { OwnedPartition } from './owned-partition.ts';
-import { PartitionRebuild, type RebuildParts, RebuildPauses, type Rebuilt } from './partition-rebuild.ts';
+import { PartitionRebuild, RebuildPauses, type Rebuilt } from './partition-rebuild.ts';
 import type { WaitingPartition } from './partition-states.ts';
-import type { ProjectedKeys, ProjectedReads, ProjectedRows } from './projected-rows.ts';
+import type { ProjectedKeys, ProjectedRows } from './projected-rows.ts';
 import type { ProjectedStock } from './projected-stock.ts';
 import { Recollection } from './recollection.ts';
-import type { RecordedChannel } from './recorded-channel.ts';
 
 /** How often ownership is renewed, and the ledger's heads are held against those known: a lease is several times this. */
 const RENEW_MS = 500;
@@ -32,29 +31,6 @@ const READ_WAIT_MS = 250;
 const PAUSE_MS = 100;
 /** How often an entry of an unknown version is looked at again. */
 const VERSION_RETRY_MS = 1_000;
-
-export interface ClusterRecorderEvents {
-  /** After each commit, with the entries of one partition that it holds. */
-  recorded(head: RecordedHead, entries: readonly Entry[]): void;
-  /** An entry turned out to be decided twice, now or before a takeover: its effect must be undone. May tell it again. */
-  duplicated(entry: Entry): void;
-  committed(statistics: { entries: number; durationMs: number }): void;
-  /** The engine of these is being filled again; what was decided and not recorded is discarded. */
-  quarantined(partitions: readonly number[], reason: string): void;
-  opened(heads: readonly SharedHead[]): void;
-  /** Not recorded until somebody does something about it. */
-  waiting(partition: number, reason: string): void;
-  /** Something failed that is tried again. */
-  trouble(error: Error): void;
-}
-
-export interface ClusterRecorderParts extends RebuildParts {
-  journal: StockJournal;
-  ownership: PartitionOwnership;
-  projected: ProjectedReads;
-  channel: RecordedChannel;
-  events: ClusterRecorderEvents;
-}
 
 export class ClusterRecorder {
   readonly #parts: ClusterRecorderParts;
@@ -227,46 +203,50 @@ export class ClusterRecorder {
   /** Begins at the ledger's head, with all that was recorded since the projections' cursor in memory. */
   async #adopt(partitions: readonly OwnedPartition[]): Promise<void> {
     const { ledger, events } = this.#parts;
-    const generations = partitions.map(({ generation }) => generation);
-    const isCurrent = (owned: OwnedPartition, index: number) =>
-      this.#isOwned(owned) && owned.generation === generations[index];
+    const numbers = partitions.map(({ partition }) => partition);
+    const generations = new Map(partitions.map((owned) => [owned, owned.generation]));
+    const isCurrent = (owned: OwnedPartition) =>
+      this.#isOwned(owned) && owned.phase === 'taken' && owned.generation === generations.get(owned);
     try {
-      const heads = await ledger.headsOf(partitions.map(({ partition }) => partition));
-      for (const [index, owned] of partitions.entries()) {
-        const head = heads.find(({ partition }) => partition === owned.partition);
-        if (head === undefined) throw new Error(`the ledger has no cursor of partition ${owned.partition}`);
-        if (!isCurrent(owned, index)) continue;
-        if (owned.head !== null && isBehind(head, owned.head)) {
-          await this.#wentBack(owned, head, owned.head, 'this recorder has recorded');
-          continue;
-        }
-        if (!(await this.#warm(owned, head)) || !isCurrent(owned, index)) continue;
+      // In this order: whatever was projected was recorded before, so a head behind it went back.
+      const projected = await this.#recollection.projected(numbers);
+      const heads = await ledger.headsOf(numbers);
+      const byPartition = new Map(heads.map((head) => [head.partition, head]));
+      const warm = await Promise.all(
+        partitions.filter(isCurrent).map(async (owned) => {
+          const head = byPartition.get(owned.partition);
+          if (head === undefined) throw new Error(`the ledger has no cursor of partition ${owned.partition}`);
+          return (await this.#warm(owned, head, projected.get(owned.partition) ?? 0)) ? [{ owned, head }] : [];
+        }),
+      );
+      for (const { owned, head } of warm.flat()) {
+        if (!isCurrent(owned)) continue;
         owned.adopt(head);
         owned.pause('open');
       }
-      await this.#repeatUndos(partitions);
+      await this.#repeatUndos(numbers);
     } catch (error) {
       events.trouble(error as Error);
       await this.#pause(PAUSE_MS);
-      const again = partitions.filter((owned, index) => owned.phase === 'taken' && isCurrent(owned, index));
+      const again = partitions.filter(isCurrent);
       if (again.length > 0 && !this.#stopped) this.#beside(this.#adopt(again));
     }
   }
 
-  /** False: the projections have seen more than the ledger holds. */
-  async #warm(owned: OwnedPartition, head: SharedHead): Promise<boolean> {
-    const { partition, stock } = owned;
-    const projected = (await this.#recollection.projected([partition])).get(partition) ?? 0;
-    if (projected <= head.seq) {
-      await this.#recollection.recallSince(projected, head, stock);
+  /** False: more was seen of the ledger than it holds. */
+  async #warm(owned: OwnedPartition, head: SharedHead, projected: number): Promise<boolean> {
+    const isKnown = owned.head === null || !isBehind(head, owned.head);
+    if (isKnown && projected <= head.seq) {
+      await this.#recollection.recallSince(projected, head, owned.stock);
       return true;
     }
-    await this.#wentBack(owned, head, { epoch: head.epoch, seq: projected }, 'the projections have seen');
+    if (!isKnown) await this.#wentBack(owned, head, owned.head as SharedHead, 'this recorder has recorded');
+    else await this.#wentBack(owned, head, { epoch: head.epoch, seq: projected }, 'the projections have seen');
     return false;
   }
 
-  async #repeatUndos(partitions: readonly OwnedPartition[]): Promise<void> {
-    const mine = new Set(partitions.map(({ partition }) => partition));
+  async #repeatUndos(partitions: readonly number[]): Promise<void> {
+    const mine = new Set(partitions);
     const pending = await this.#parts.ledger.pendingUndos();
     for (const entry of pending) if (mine.has(entry.partition)) this.#parts.events.duplicated(entry);
   }
@@ -322,6 +302,8 @@ export class ClusterRecorder {
     rows: ProjectedRows,
   ): void {
     try {
+      if (rows.seq > owned.position.seq)
+        throw new Error(`partition ${owned.partition}: entry ${rows.seq} is recorded already, by somebody else`);
       stock.learn(keys, rows);
     } catch (error) {
       this.#parts.events.trouble(error as Error);
@@ -360,8 +342,9 @@ export class ClusterRecorder {
     await this.#queue.drained();
     if (!this.#isOwned(owned) || owned.phase !== 'quarantined') return;
     try {
-      const waits = await this.#rebuild.keepEvidence(evidence);
-      if (waits?.status === 'waiting') this.#wait(owned, waits.reason);
+      const waits = await this.#rebuild.keepEvidence(evidence, seenOf(owned));
+      if (waits === 'overtaken') this.#again([owned]);
+      else if (waits?.status === 'waiting') this.#wait(owned, waits.reason);
       else this.#quarantine([owned], evidence.reason);
     } catch (error) {
       this.#parts.events.trouble(error as Error);

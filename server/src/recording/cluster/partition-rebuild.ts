@@ -79,10 +79,15 @@ export class PartitionRebuild {
     return waits ? { status: 'waiting', partition, reason } : null;
   }
 
-  /** Keeps what was refused; too often within ten minutes, and the partition waits for an operator (null: it does not). */
-  async keepEvidence(evidence: Evidence): Promise<Rebuilt | null> {
+  /**
+   * Keeps what was refused; too often within ten minutes, and the partition waits for an operator (null: it does not).
+   * Overtaken: somebody else records it by now, and what was read was held against what was no longer the last.
+   */
+  async keepEvidence(evidence: Evidence, before: SeenHead): Promise<Rebuilt | 'overtaken' | null> {
     const { ledger, states, poisonRebuildsMax = POISON_REBUILDS_MAX } = this.#parts;
     const { partition, epoch, seq, at, reason } = evidence;
+    const [head] = await ledger.headsOf([partition]);
+    if (head?.epoch !== before.epoch || head.seq !== before.seq) return 'overtaken';
     await ledger.keepEvidence(evidence);
     const rejections = await states.rejectionsSince(partition, at - POISON_MS);
     if (rejections <= poisonRebuildsMax) return null;

@@ -120,7 +120,7 @@ export const plantedBugs: PlantedBug[] = [
   {
     name: 'an undo that a crash prevented is not repeated',
     file: RECORDER,
-    find: 'await this.#repeatUndos(partitions);',
+    find: 'await this.#repeatUndos(numbers);',
     replace: 'void this.#repeatUndos;',
     suite: 'quarantine',
     tests: 'rule 14: is undone by the next recorder',
