@@ -13,12 +13,13 @@ import {
   type MovementRow,
   type OnHandThen,
 } from '../history-reads.ts';
+import { fitsQuery, isAfter, type SeqRange, seqNamedBy } from '../movement-merge.ts';
 import { movementsOf } from '../movements.ts';
 import { PROJECTION_NAMES } from '../projection.ts';
 import type { Keyed, LevelPageKey, MovementKey, MovementStoreQuery, Rows } from '../projection-store.ts';
 import { reservationKey } from '../reservations.ts';
 import { LevelReads } from './level-reads.ts';
-import { MovementPlaces, type SeqRange } from './movement-places.ts';
+import { MovementPlaces } from './movement-places.ts';
 import { EntryReads } from './read-tables.ts';
 
 const SEQS_PER_SCAN = 500;
@@ -84,7 +85,8 @@ export class HistoryReader {
       const lines = line === null ? [...read.rows.keys()].reverse() : [line];
       for (const index of lines) {
         const row = read.rows[index];
-        if (row !== undefined && fits(row, query) && isAfter(seq, index, query.after)) yield { key: [seq, index], row };
+        if (row !== undefined && fitsQuery(row, query) && isAfter(seq, index, query.after))
+          yield { key: [seq, index], row };
       }
     }
   }
@@ -195,11 +197,9 @@ class Statements {
   /** References that are no operation id are projected; an operation id the ledger finds; an entry's id names it. */
   *#referred(query: MovementStoreQuery, hqNo: number, referenceId: string, range: SeqRange): Generator<number> {
     const partition = partitionOf(query.hqId);
-    const named = /^ent_(\d+)_(\d+)$/.exec(referenceId);
-    const single = [
-      query.operationSeq,
-      named !== null && Number(named[1]) === partition ? Number(named[2]) : null,
-    ].filter((seq): seq is number => seq !== null && seq >= range.from && seq <= range.to && this.#isOf(hqNo, seq));
+    const single = [query.operationSeq, seqNamedBy(referenceId, partition)].filter(
+      (seq): seq is number => seq !== null && seq >= range.from && seq <= range.to && this.#isOf(hqNo, seq),
+    );
     const waiting = [...new Set(single)].sort((one, other) => other - one);
     for (const seq of this.#seqs(this.#references, [hqNo, referenceId], range)) {
       while (waiting[0] !== undefined && waiting[0] > seq) yield waiting.shift() as number;
@@ -233,16 +233,4 @@ class Statements {
     }
     return null;
   }
-}
-
-function fits(row: MovementRow, { storeId, productId, referenceId }: MovementStoreQuery): boolean {
-  return (
-    (storeId === undefined || row.storeId === storeId) &&
-    (productId === undefined || row.productId === productId) &&
-    (referenceId === undefined || row.referenceId === referenceId)
-  );
-}
-
-function isAfter(seq: number, line: number, after: MovementKey | null): boolean {
-  return after === null || seq < after[0] || (seq === after[0] && line < after[1]);
 }

@@ -1,13 +1,6 @@
 import type { DatabaseSync, StatementSync } from 'node:sqlite';
-import {
-  foldLevelChange,
-  LEVELS_VERSION,
-  type LevelChange,
-  levelChangeOf,
-  sameQuantities,
-  showQuantities,
-} from '../levels.ts';
-import { ProjectionMismatch } from '../projection.ts';
+import { isFresh, LevelMerge, rowMismatch } from '../level-merge.ts';
+import { LEVELS_VERSION, type LevelChange, type showQuantities } from '../levels.ts';
 import type { NumberedEntry, ProjectionTables, ProjectionWriter, Suffix } from './projection-tables.ts';
 
 export const levelTables: ProjectionTables = {
@@ -40,7 +33,7 @@ class LevelWriter implements ProjectionWriter {
   readonly #own: StatementSync;
   readonly #counted: StatementSync;
   readonly #find: StatementSync;
-  readonly #changes = new Map<number, LevelChange>();
+  #merge = new LevelMerge<number>();
 
   constructor(database: DatabaseSync, suffix: Suffix) {
     const table = `levels${suffix}`;
@@ -59,32 +52,23 @@ class LevelWriter implements ProjectionWriter {
 
   apply({ entry, changes, levelIds }: NumberedEntry): void {
     for (let index = 0; index < changes.length; index += 1) {
-      const change = levelChangeOf(entry, changes[index] as NumberedEntry['changes'][number]);
-      if (change.after.onHand < 0 || change.after.reserved < 0)
-        throw this.#mismatch(change, 'it drives the level below zero');
-      const levelId = levelIds[index] as number;
-      const earlier = this.#changes.get(levelId);
-      if (earlier === undefined) this.#changes.set(levelId, change);
-      else if (!foldLevelChange(earlier, change)) {
-        throw this.#mismatch(change, `the entries before it left ${showQuantities(earlier.after)}`);
-      }
+      this.#merge.add(levelIds[index] as number, entry, changes[index] as NumberedEntry['changes'][number]);
     }
   }
 
   flush(): void {
-    for (const [levelId, change] of this.#changes) {
+    for (const [levelId, change] of this.#merge.changes) {
       this.#write(levelId, change);
       const { own, lastCount } = change;
       if (own !== null) this.#own.run(own.safetyStock, own.lowThreshold, levelId);
       if (lastCount !== null) this.#counted.run(lastCount.countedAt, lastCount.seq, levelId);
     }
-    this.#changes.clear();
+    this.discard();
   }
 
   #write(levelId: number, change: LevelChange): void {
     const { before, after, at, seq } = change;
-    const fresh = before.version === 0 && sameQuantities(before, { onHand: 0, reserved: 0, version: 0 });
-    const { changes } = fresh
+    const { changes } = isFresh(change)
       ? this.#insert.run(levelId, after.onHand, after.reserved, after.version, at, seq)
       : this.#update.run(
           after.onHand,
@@ -99,18 +83,10 @@ class LevelWriter implements ProjectionWriter {
         );
     if (changes === 1) return;
     const row = this.#find.get(levelId) as unknown as Parameters<typeof showQuantities>[0] | undefined;
-    throw this.#mismatch(change, `the projection has ${row === undefined ? 'no such level' : showQuantities(row)}`);
-  }
-
-  #mismatch({ first, before }: LevelChange, found: string): ProjectionMismatch {
-    const { storeId, productId } = before;
-    return new ProjectionMismatch(
-      first,
-      `level ${storeId}/${productId} was read as ${showQuantities(before)}; ${found}`,
-    );
+    throw rowMismatch(change, row);
   }
 
   discard(): void {
-    this.#changes.clear();
+    this.#merge = new LevelMerge();
   }
 }

@@ -1,10 +1,10 @@
 import type { DatabaseSync, StatementSync } from 'node:sqlite';
-import { chainHash, genesisHash } from '../../ledger/chain.ts';
+import { genesisHash } from '../../ledger/chain.ts';
 import type { StoredEntry } from '../../ledger/ledger.ts';
-import { changesOf } from '../../stock/entry.ts';
-import { decodeEntry } from '../../stock/entry-codec.ts';
+import { changesOf, type Entry } from '../../stock/entry.ts';
 import { PARTITION_COUNT } from '../../stock/limits.ts';
 import type { ImageCursor } from '../../stock/stock-engine.ts';
+import { followingEntry } from '../entry-chain.ts';
 import type { ProjectionName } from '../projection.ts';
 import { auditTables } from './audit-tables.ts';
 import type { KeyTables } from './key-tables.ts';
@@ -23,14 +23,6 @@ export const PROJECTIONS: Readonly<Record<ProjectionName, ProjectionTables>> = {
   audit: auditTables,
   settings: settingsTables,
 };
-
-/** The ledger's entries are not the chain that their hashes promise. */
-class ChainBroken extends Error {
-  constructor(partition: number, seq: number, reason: string) {
-    super(`entry ${seq} of partition ${partition} ${reason}; run "holdfast verify"`);
-    this.name = 'ChainBroken';
-  }
-}
 
 /**
  * Projections that move together: in one pass over each parsed entry, one transaction for all. The transaction is
@@ -62,15 +54,11 @@ export class TableSet {
     return this.#advanced.get(partition) ?? (this.#cursors[partition] as ImageCursor);
   }
 
-  /** @throws ProjectionMismatch, ChainBroken, UnknownEntryVersion; the caller rolls back and calls `discard`. */
+  /** @throws ProjectionMismatch, the errors of `followingEntry`; the caller rolls back and calls `discard`. */
   advance(partition: number, rows: readonly StoredEntry[]): void {
     let { seq, hash, at } = this.cursor(partition);
     for (const row of rows) {
-      if (row.seq !== seq + 1) throw new ChainBroken(partition, seq + 1, `is missing: ${row.seq} follows ${seq}`);
-      if (chainHash(hash, row.body) !== row.hash) {
-        throw new ChainBroken(partition, row.seq, 'has another hash than its text and the entry before it give');
-      }
-      const projected = this.#number(row);
+      const projected = this.#number(followingEntry({ seq, hash }, row));
       for (const writer of this.#writers) writer.apply(projected);
       seq = row.seq;
       hash = row.hash;
@@ -81,11 +69,7 @@ export class TableSet {
     this.#advanced.set(partition, { partition, seq, hash, at });
   }
 
-  #number({ partition, seq, body }: StoredEntry): NumberedEntry {
-    const entry = decodeEntry(body);
-    if (entry.partition !== partition || entry.seq !== seq) {
-      throw new ChainBroken(partition, seq, `says that it is entry ${entry.seq} of partition ${entry.partition}`);
-    }
+  #number(entry: Entry): NumberedEntry {
     const hqNo = this.#keys.hqNo(entry.hqId);
     const changes = changesOf(entry);
     const levelIds = changes.map(({ after }) => this.#keys.levelId(hqNo, after.storeId, after.productId));
