@@ -1,7 +1,8 @@
-import { afterAll, beforeAll, describe, expect, it } from 'vitest';
+import { afterAll, beforeAll, expect, it } from 'vitest';
 import { InvalidCursor } from '../../src/events/event-feed.ts';
 import type { LevelRow, MovementRow, Page } from '../../src/projections/history-reads.ts';
-import { HQ, Installation, MINUTE, PARTITION, UNSET } from './installation.ts';
+import { HQ, type Installation, MINUTE, PARTITION, UNSET } from './installation.ts';
+import { describeInstallations } from './installations.ts';
 
 const ALL = { hqId: HQ, cursor: null, limit: 100 };
 const STORE_A = 'STORE-A';
@@ -23,14 +24,14 @@ const quantities = ({ storeId, productId, onHand, reserved }: LevelRow) =>
 const brief = ({ changeReason, storeId, productId, onHandChange, reservedChange }: MovementRow) =>
   `${changeReason} ${storeId}/${productId} ${onHandChange} ${reservedChange}`;
 
-describe('history', () => {
+describeInstallations('history', (start) => {
   let holdfast: Installation;
   let opened = 0;
   let soldId = '';
   let expiredId = '';
 
   beforeAll(async () => {
-    holdfast = await Installation.start();
+    holdfast = await start();
     await holdfast.stock([STORE_A, STORE_B], ['P1', 'P2']);
     opened = holdfast.nowMs;
     holdfast.nowMs += MINUTE;
@@ -267,10 +268,10 @@ describe('history', () => {
   });
 });
 
-describe('settings', () => {
+describeInstallations('settings', (start) => {
   let holdfast: Installation;
   beforeAll(async () => {
-    holdfast = await Installation.start();
+    holdfast = await start();
     await holdfast.stock([STORE_A, STORE_B], ['P1', 'P2']);
   });
   afterAll(() => holdfast.dispose());
@@ -327,10 +328,10 @@ describe('settings', () => {
   });
 });
 
-describe('a stock-take', () => {
+describeInstallations('a stock-take', (start) => {
   let holdfast: Installation;
   beforeAll(async () => {
-    holdfast = await Installation.start();
+    holdfast = await start();
     await holdfast.stock([STORE_A], ['P1']);
   });
   afterAll(() => holdfast.dispose());

@@ -1,12 +1,15 @@
-/** An embedded installation in a temporary folder, wired as `compose.ts` does, with a clock that the test moves. */
+/** An installation in a temporary folder, wired as `compose.ts` does, with a clock that the test moves. */
+import { hash } from 'node:crypto';
 import { cpSync, mkdtempSync, rmSync } from 'node:fs';
 import { tmpdir } from 'node:os';
 import { join } from 'node:path';
 import { DatabaseSync } from 'node:sqlite';
 import { setTimeout as delay } from 'node:timers/promises';
+import type { Ledger } from '../../src/ledger/ledger.ts';
 import { SqliteLedger } from '../../src/ledger/sqlite/sqlite-ledger.ts';
-import type { Projections } from '../../src/projections/projections.ts';
+import type { ProjectionLog, Projections } from '../../src/projections/projections.ts';
 import { openSqliteProjections } from '../../src/projections/sqlite/sqlite-projections.ts';
+import type { KnownHead, LedgerProof } from '../../src/reconciliation/ledger-proof.ts';
 import { SqliteLedgerProof } from '../../src/reconciliation/sqlite/sqlite-ledger-proof.ts';
 import { type VerifyOptions, verify } from '../../src/reconciliation/verify.ts';
 import { Acknowledgements } from '../../src/recording/acknowledgements.ts';
@@ -26,7 +29,7 @@ export const MINUTE = 60_000;
 
 interface Running {
   engine: MemoryStockEngine;
-  ledger: SqliteLedger;
+  ledger: Ledger;
   projections: Projections;
   recorder: Recorder;
   executor: CommandExecutor;
@@ -82,20 +85,13 @@ export class Installation {
   async start(): Promise<void> {
     const now = () => this.nowMs;
     const engine = new MemoryStockEngine(now);
-    const ledger = await SqliteLedger.open(this.ledgerFile);
+    const ledger = await this.openLedger();
     const acknowledgements = new Acknowledgements();
-    const recordedSeq = (partition: number) => acknowledgements.recordedSeq(partition);
     const note = (line: string) => {
       this.log.push(line);
     };
     try {
-      const projections = await openSqliteProjections({
-        file: this.file,
-        ledgerFile: this.ledgerFile,
-        ledger,
-        recordedSeq,
-        log: { info: note, error: note },
-      });
+      const projections = await this.openProjections(ledger, acknowledgements, { info: note, error: note });
       const recorder = new Recorder({
         engine,
         ledger,
@@ -127,6 +123,25 @@ export class Installation {
     }
   }
 
+  protected openLedger(): Promise<Ledger> {
+    return SqliteLedger.open(this.ledgerFile);
+  }
+
+  protected openProjections(
+    ledger: Ledger,
+    acknowledgements: Acknowledgements,
+    log: ProjectionLog,
+  ): Promise<Projections> {
+    const { file, ledgerFile } = this;
+    const recordedSeq = (partition: number) => acknowledgements.recordedSeq(partition);
+    return openSqliteProjections({ file, ledgerFile, ledger, recordedSeq, log });
+  }
+
+  protected openProof(knownHead: KnownHead | null): LedgerProof {
+    const { file, ledgerFile } = this;
+    return new SqliteLedgerProof({ file, ledgerFile }, knownHead);
+  }
+
   async stop(): Promise<void> {
     const { engine, recorder, projections, ledger } = this.running;
     this.#running = null;
@@ -151,7 +166,7 @@ export class Installation {
       causationId: null,
       hqId,
       operationId: id,
-      fingerprint: id === null ? null : JSON.stringify(command),
+      fingerprint: id === null ? null : hash('sha256', JSON.stringify(command), 'hex'),
       command,
     });
   }
@@ -199,14 +214,8 @@ export class Installation {
   }
 
   verify(options?: VerifyOptions, withEngine = true) {
-    const { file, ledgerFile } = this;
-    return verify(
-      {
-        openProof: (knownHead) => new SqliteLedgerProof({ file, ledgerFile }, knownHead),
-        engine: withEngine ? this.engine : null,
-      },
-      options,
-    );
+    const openProof = (knownHead: KnownHead | null) => this.openProof(knownHead);
+    return verify({ openProof, engine: withEngine ? this.engine : null }, options);
   }
 
   /** Changes a database behind everybody's back. */

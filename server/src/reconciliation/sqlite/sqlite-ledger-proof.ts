@@ -1,53 +1,9 @@
-import type { VerifyReport } from '../../application.ts';
-import { ThreadClient } from '../../threads/thread-client.ts';
-import type {
-  ClaimedHold,
-  ClaimedLevel,
-  KnownHead,
-  LedgerProof,
-  ProofProgress,
-  ProvenProduct,
-  Refuted,
-  Standing,
-} from '../ledger-proof.ts';
+import type { KnownHead } from '../ledger-proof.ts';
+import { ThreadLedgerProof } from '../thread-ledger-proof.ts';
 
-/** A proof of `ledger.db` and `projections.db`, in a thread of its own; both must be open, with a projector at work. */
-export class SqliteLedgerProof implements LedgerProof {
-  readonly #thread: ThreadClient;
-
+/** A proof of `ledger.db` and `projections.db`; both must be open, with a projector at work. */
+export class SqliteLedgerProof extends ThreadLedgerProof {
   constructor(files: { file: string; ledgerFile: string }, knownHead: KnownHead | null) {
-    this.#thread = new ThreadClient(new URL('./ledger-walk-thread.ts', import.meta.url), { ...files, knownHead });
-  }
-
-  step(): Promise<ProofProgress> {
-    return this.#thread.call('step');
-  }
-
-  nextProducts(levelsMax: number): Promise<ProvenProduct[]> {
-    return this.#thread.call('nextProducts', levelsMax);
-  }
-
-  nextOpenHolds(limit: number): Promise<string[]> {
-    return this.#thread.call('nextOpenHolds', limit);
-  }
-
-  refuteLevels(claims: readonly ClaimedLevel[]): Promise<Refuted<ClaimedLevel>[]> {
-    return this.#thread.call('refuteLevels', claims);
-  }
-
-  refuteHolds(claims: readonly ClaimedHold[]): Promise<Refuted<ClaimedHold>[]> {
-    return this.#thread.call('refuteHolds', claims);
-  }
-
-  standing(): Promise<Standing[]> {
-    return this.#thread.call('standing');
-  }
-
-  report(): Promise<VerifyReport> {
-    return this.#thread.call('report');
-  }
-
-  close(): Promise<void> {
-    return this.#thread.close();
+    super(new URL('./ledger-walk-thread.ts', import.meta.url), { ...files, knownHead });
   }
 }

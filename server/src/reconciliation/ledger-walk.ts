@@ -1,14 +1,12 @@
-/** The walk through the ledger and its projections, over connections that only read. */
-import type { DatabaseSync, StatementSync } from 'node:sqlite';
-import type { VerifyReport } from '../../application.ts';
-import { genesisHash } from '../../ledger/chain.ts';
-import { SqliteLedgerStore } from '../../ledger/sqlite/sqlite-ledger-store.ts';
-import type { LevelRead } from '../../stock/entry.ts';
-import { encodeHold } from '../../stock/entry-codec.ts';
-import { partitionOf } from '../../stock/identifiers.ts';
-import { PARTITION_COUNT } from '../../stock/limits.ts';
-import { EntryProof, type LedgerRow, type WalkHead } from '../entry-proof.ts';
-import { Findings } from '../findings.ts';
+/** The walk through a ledger and its projections, away from whoever serves. */
+import type { VerifyReport } from '../application.ts';
+import { genesisHash } from '../ledger/chain.ts';
+import type { Entry, LevelRead } from '../stock/entry.ts';
+import { encodeHold } from '../stock/entry-codec.ts';
+import { partitionOf } from '../stock/identifiers.ts';
+import { PARTITION_COUNT } from '../stock/limits.ts';
+import { EntryProof, type LedgerRow, type WalkHead } from './entry-proof.ts';
+import { Findings } from './findings.ts';
 import type {
   ClaimedHold,
   ClaimedLevel,
@@ -17,30 +15,29 @@ import type {
   ProvenProduct,
   Refuted,
   Standing,
-} from '../ledger-proof.ts';
-import { type ReplayedHq, ReplayedState } from '../replayed-state.ts';
+} from './ledger-proof.ts';
+import { type ReplayedHq, ReplayedState } from './replayed-state.ts';
 import { TableProof } from './table-proof.ts';
+import type { WalkSource } from './walk-source.ts';
 
 const ENTRIES_PER_STEP = 2_000;
 /** How long the walk waits for a projector that does not move. */
 const PROJECTOR_PATIENCE_MS = 3_000;
 
 export interface LedgerWalkParts {
-  ledger: DatabaseSync;
-  projections: DatabaseSync;
+  source: WalkSource;
   knownHead: KnownHead | null;
   now: () => number;
 }
 
 export class LedgerWalk {
   readonly #parts: LedgerWalkParts;
-  readonly #store: SqliteLedgerStore;
+  readonly #source: WalkSource;
   readonly #findings = new Findings();
   readonly #state = new ReplayedState();
   readonly #entries: EntryProof;
   readonly #tables: TableProof;
-  readonly #rows: StatementSync;
-  readonly #heads: WalkHead[];
+  #heads: WalkHead[] = [];
   readonly #ends = new Map<number, number>();
   /** Partitions whose projection stands still before the end of the walk. */
   readonly #apart = new Set<number>();
@@ -52,15 +49,13 @@ export class LedgerWalk {
 
   constructor(parts: LedgerWalkParts) {
     this.#parts = parts;
-    this.#store = new SqliteLedgerStore(parts.ledger);
+    this.#source = parts.source;
     this.#entries = new EntryProof(this.#state, this.#findings);
-    this.#tables = new TableProof(parts.projections, this.#findings);
-    this.#rows = parts.ledger.prepare(
-      `select partition_id as "partition", seq, hash, at, hq_id as hqId, operation_id as operationId, fingerprint,
-         duplicate_of as duplicateOf, type, body from entries where partition_id = ? and seq > ? and seq <= ?
-       order by seq limit ?`,
-    );
-    const { installationId } = this.#store.identity();
+    this.#tables = new TableProof(this.#findings);
+  }
+
+  async #begin(): Promise<void> {
+    const installationId = await this.#source.installationId();
     this.#heads = Array.from({ length: PARTITION_COUNT }, (_, partition) => ({
       partition,
       seq: 0,
@@ -68,22 +63,17 @@ export class LedgerWalk {
       at: 0,
       epoch: 0,
     }));
-    this.#setEnds();
-    this.#proveEnds();
-  }
-
-  #setEnds(): void {
-    for (const { partition, seq } of this.#store.heads()) this.#ends.set(partition, seq);
+    await this.#proveEnds();
   }
 
   /** The cursor, the last entry, and what was projected must not contradict each other. */
-  #proveEnds(): void {
-    const last = this.#parts.ledger.prepare(
-      'select seq, hash from entries where partition_id = ? order by seq desc limit 1',
-    );
-    const cursors = new Map(this.#tables.cursors().map((cursor) => [cursor.partition, cursor]));
-    for (const { partition, seq, hash } of this.#store.heads()) {
-      const entry = (last.get(partition) as { seq: number; hash: string } | undefined) ?? { seq: 0, hash };
+  async #proveEnds(): Promise<void> {
+    const heads = await this.#source.heads();
+    const cursors = new Map((await this.#source.cursors()).map((cursor) => [cursor.partition, cursor]));
+    const lasts = new Map((await this.#source.lastEntries()).map((last) => [last.partition, last]));
+    for (const { partition, seq, hash } of heads) {
+      this.#ends.set(partition, seq);
+      const entry = lasts.get(partition) ?? { seq: 0, hash };
       // Read later, an entry may be newer than the cursor; never older.
       if (entry.seq < seq) {
         this.#findings.add(
@@ -110,31 +100,42 @@ export class LedgerWalk {
     }
   }
 
-  step(): ProofProgress {
+  async step(): Promise<ProofProgress> {
+    if (this.#heads.length === 0) await this.#begin();
     const behind = this.#heads.find(({ partition, seq }) => seq < (this.#ends.get(partition) ?? 0));
-    if (behind !== undefined) this.#walk(behind, ENTRIES_PER_STEP);
-    else if (!this.#compared) this.#compare();
+    if (behind !== undefined) await this.#walk(behind, ENTRIES_PER_STEP);
+    else if (!this.#compared) await this.#compare();
     let total = 0;
     for (const seq of this.#ends.values()) total += seq;
     return { done: this.#walked, total, finished: this.#compared };
   }
 
   /** Proves some entries and their rows; without progress when the projector has not come that far. */
-  #walk(head: WalkHead, limit: number): void {
+  async #walk(head: WalkHead, limit: number): Promise<void> {
     const end = this.#ends.get(head.partition) ?? 0;
-    const projected = this.#projectedEnd(head, end);
+    const projected = await this.#projectedEnd(head, end);
     if (projected === null) return;
-    const rows = this.#rows.all(head.partition, head.seq, projected, limit) as unknown as LedgerRow[];
-    if (rows.length === 0) this.#skipMissing(head, projected);
-    this.#parts.projections.exec('begin');
-    for (const row of rows) this.#proveRow(head, row);
-    this.#parts.projections.exec('commit');
+    await this.#source.inSnapshot(async () => {
+      const rows = await this.#source.entries(head.partition, head.seq, projected, limit);
+      if (rows.length === 0) this.#skipMissing(head, projected);
+      await this.#proveRows(head, rows);
+    });
   }
 
-  #proveRow(head: WalkHead, row: LedgerRow): void {
-    const entry = this.#entries.prove(head, row);
-    if (entry !== null && !this.#apart.has(head.partition)) this.#tables.prove(entry);
-    this.#walked += 1;
+  async #proveRows(head: WalkHead, rows: readonly LedgerRow[]): Promise<void> {
+    const entries: Entry[] = [];
+    for (const row of rows) {
+      const entry = this.#entries.prove(head, row);
+      if (entry !== null) entries.push(entry);
+      this.#walked += 1;
+      this.#proveKnownHead(row);
+    }
+    if (this.#apart.has(head.partition) || entries.length === 0) return;
+    const projected = await this.#source.rowsOf(entries);
+    for (const entry of entries) this.#tables.prove(entry, projected);
+  }
+
+  #proveKnownHead(row: LedgerRow): void {
     const { knownHead } = this.#parts;
     if (knownHead?.partition === row.partition && knownHead.seq === row.seq && knownHead.hash !== row.hash) {
       this.#findings.add(
@@ -150,9 +151,10 @@ export class LedgerWalk {
   }
 
   /** The last entry to walk to now: projected already, or never to be; null: wait for the projector. */
-  #projectedEnd({ partition, seq }: WalkHead, end: number): number | null {
+  async #projectedEnd({ partition, seq }: WalkHead, end: number): Promise<number | null> {
     if (this.#apart.has(partition)) return end;
-    const projected = this.#tables.cursors().find((cursor) => cursor.partition === partition)?.seq ?? 0;
+    const cursors = await this.#source.cursors();
+    const projected = cursors.find((cursor) => cursor.partition === partition)?.seq ?? 0;
     if (projected > seq) {
       this.#waitingSince = null;
       return Math.min(projected, end);
@@ -168,26 +170,29 @@ export class LedgerWalk {
   }
 
   /** In one snapshot of the projections: up to where it stands, then all tables against the state there. */
-  #compare(): void {
-    const { projections } = this.#parts;
-    projections.exec('begin');
-    try {
-      for (const cursor of this.#tables.cursors()) {
+  async #compare(): Promise<void> {
+    await this.#source.inSnapshot(async () => {
+      for (const cursor of await this.#source.cursors()) {
         const head = this.#heads[cursor.partition] as WalkHead;
         if (this.#apart.has(cursor.partition)) continue;
-        const rows = this.#rows.all(head.partition, head.seq, cursor.seq, -1) as unknown as LedgerRow[];
-        for (const row of rows) this.#proveRow(head, row);
+        await this.#proveUpTo(head, cursor.seq);
         if (cursor.seq > 0 && head.seq === cursor.seq && head.hash !== cursor.hash) {
           this.#findings.add(
             `partition ${head.partition}: entry ${head.seq} was projected with another hash than it has now`,
           );
         }
       }
-      this.#tables.proveTotals(this.#state, this.#apart);
-    } finally {
-      projections.exec('commit');
-    }
+      await this.#tables.proveTotals(this.#source, this.#state, this.#apart);
+    });
     this.#compared = true;
+  }
+
+  async #proveUpTo(head: WalkHead, end: number): Promise<void> {
+    while (head.seq < end) {
+      const rows = await this.#source.entries(head.partition, head.seq, end, ENTRIES_PER_STEP);
+      if (rows.length === 0) return;
+      await this.#proveRows(head, rows);
+    }
   }
 
   nextProducts(levelsMax: number): ProvenProduct[] {
@@ -213,23 +218,25 @@ export class LedgerWalk {
     return ids;
   }
 
-  refuteLevels(claims: readonly ClaimedLevel[]): Refuted<ClaimedLevel>[] {
-    this.#catchUp();
-    return claims.flatMap((claim) => {
+  async refuteLevels(claims: readonly ClaimedLevel[]): Promise<Refuted<ClaimedLevel>[]> {
+    await this.#catchUp();
+    const refuted: Refuted<ClaimedLevel>[] = [];
+    for (const claim of claims) {
       const level = (this.#state.hqs.get(claim.hqId) as ReplayedHq).levelRead(claim.storeId, claim.productId);
-      const proven = this.#refuteLevel(claim, level);
-      return proven === null ? [] : [{ claim, proven, ahead: (claim.view?.version ?? 0) > level.version }];
-    });
+      const proven = await this.#refuteLevel(claim, level);
+      if (proven !== null) refuted.push({ claim, proven, ahead: (claim.view?.version ?? 0) > level.version });
+    }
+    return refuted;
   }
 
-  #refuteLevel({ hqId, storeId, productId, view, floor }: ClaimedLevel, level: LevelRead): string | null {
+  async #refuteLevel({ hqId, view, floor, ...place }: ClaimedLevel, level: LevelRead): Promise<string | null> {
     if (view === null) return 'it is known';
     if (view.version < floor) return `it has reached version ${floor}`;
     if (view.version > level.version) return `it has not passed version ${level.version}`;
     if (view.version < level.version) {
       // Only the projection tells an earlier version; where it stands still, there is nothing to hold it against.
       if (this.#apart.has(partitionOf(hqId))) return null;
-      const then = this.#tables.levelAtVersion(hqId, storeId, productId, view.version);
+      const then = await this.#source.levelAtVersion(hqId, place, view.version);
       const same = then?.onHand === view.onHand && then.reserved === view.reserved;
       return same ? null : `version ${view.version} of it is ${JSON.stringify(then)}`;
     }
@@ -241,21 +248,24 @@ export class LedgerWalk {
     return same ? null : `it is ${JSON.stringify(level)}`;
   }
 
-  refuteHolds(claims: readonly ClaimedHold[]): Refuted<ClaimedHold>[] {
-    this.#catchUp();
-    return claims.flatMap((claim) => {
+  async refuteHolds(claims: readonly ClaimedHold[]): Promise<Refuted<ClaimedHold>[]> {
+    await this.#catchUp();
+    const refuted: Refuted<ClaimedHold>[] = [];
+    for (const claim of claims) {
       const made = this.#state.openHolds.get(claim.reservationId);
       const open = made === undefined ? null : encodeHold(made.hold);
-      if (open === claim.text) return [];
-      const closed = claim.text === null || open !== null ? null : this.#tables.closedHold(claim.reservationId);
-      if (closed !== null && closed === claim.text) return [];
-      return [{ claim, proven: open ?? closed ?? 'it is not open', ahead: false }];
-    });
+      if (open === claim.text) continue;
+      const asked = claim.text !== null && open === null;
+      const closed = asked ? await this.#source.closedHold(claim.reservationId) : null;
+      if (closed !== null && closed === claim.text) continue;
+      refuted.push({ claim, proven: open ?? closed ?? 'it is not open', ahead: false });
+    }
+    return refuted;
   }
 
-  standing(): Standing[] {
-    this.#catchUp();
-    return this.#store.heads().map(({ partition, seq }) => ({
+  async standing(): Promise<Standing[]> {
+    await this.#catchUp();
+    return (await this.#source.heads()).map(({ partition, seq }) => ({
       partition,
       recorded: seq,
       proven: (this.#heads[partition] as WalkHead).seq,
@@ -263,16 +273,11 @@ export class LedgerWalk {
   }
 
   /** Proves what was recorded and projected since, so that an engine that goes on can be followed. */
-  #catchUp(): void {
-    const projected = new Map(this.#tables.cursors().map(({ partition, seq }) => [partition, seq]));
-    for (const { partition, seq } of this.#store.heads()) {
+  async #catchUp(): Promise<void> {
+    const projected = new Map((await this.#source.cursors()).map(({ partition, seq }) => [partition, seq]));
+    for (const { partition, seq } of await this.#source.heads()) {
       const head = this.#heads[partition] as WalkHead;
-      const end = this.#apart.has(partition) ? seq : (projected.get(partition) ?? 0);
-      while (head.seq < end) {
-        const rows = this.#rows.all(partition, head.seq, end, ENTRIES_PER_STEP) as unknown as LedgerRow[];
-        if (rows.length === 0) break;
-        for (const row of rows) this.#proveRow(head, row);
-      }
+      await this.#proveUpTo(head, this.#apart.has(partition) ? seq : (projected.get(partition) ?? 0));
     }
   }
 
