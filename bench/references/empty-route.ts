@@ -45,7 +45,7 @@ async function schemaOf(method: string, url: string): Promise<RouteOptions['sche
   collecting.addHook('onRoute', (route) => {
     if (route.method === method && route.url === url) found.push(route);
   });
-  const service = new Service();
+  const service = new Service({ servesApi: true });
   await collecting.register(reservationRoutes(service, RESERVE));
   await collecting.register(stockRoutes(service));
   const [route] = found;

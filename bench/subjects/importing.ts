@@ -1,8 +1,8 @@
 /** A process that imports CSV files through the real importer into a real installation. */
 import { createReadStream } from 'node:fs';
 import { join } from 'node:path';
+import type { RunningApplication } from '../../server/src/application.ts';
 import { importCsv } from '../../server/src/catalog/import/import-csv.ts';
-import type { RunningApplication } from '../../server/src/compose.ts';
 import { serveCalls } from '../harness/child-process.ts';
 import { ProcessWatch, type Sample } from '../harness/sample.ts';
 import { execute, type Installation, installationOf, openRunning, PROVENANCE } from './installation.ts';

@@ -1,7 +1,8 @@
 /** An embedded installation as production runs it, without HTTP before it. */
 import { mkdirSync } from 'node:fs';
 import pino from 'pino';
-import { openApplication, type RunningApplication } from '../../server/src/compose.ts';
+import type { RunningApplication } from '../../server/src/application.ts';
+import { openApplication } from '../../server/src/compose.ts';
 import type { CommandExecutor, Execution } from '../../server/src/recording/command-executor.ts';
 import type { Command, Item } from '../../server/src/stock/commands.ts';
 import type { StockEngine } from '../../server/src/stock/stock-engine.ts';

@@ -1,9 +1,9 @@
 /** The sample chain: brought in from its CSV files, and what the simulation needs to know of it. */
 import { createReadStream } from 'node:fs';
 import { join } from 'node:path';
+import type { RunningApplication } from '../../server/src/application.ts';
 import type { Product } from '../../server/src/catalog/catalog.ts';
 import { importCsv } from '../../server/src/catalog/import/import-csv.ts';
-import type { RunningApplication } from '../../server/src/compose.ts';
 import type { Provenance } from '../../server/src/stock/entry.ts';
 
 export const HQ_ID = 'HQ001';
@@ -35,11 +35,11 @@ export interface Chain {
 }
 
 export async function importChain(application: RunningApplication, say: (line: string) => void): Promise<void> {
-  const { masterData, executor, engine, now, folder } = application;
+  const { masterData, executor, engine, now, spoolFolder } = application;
   for (const { kind, file } of FILES) {
     const startedAt = performance.now();
     const report = await importCsv(
-      { masterData, executor, engine, now, spoolFolder: join(folder.path, 'imports') },
+      { masterData, executor, engine, now, spoolFolder },
       {
         kind,
         hqId: HQ_ID,

@@ -4,7 +4,7 @@
  * bring new goods to the HQ pool and on to the shelves, never quite enough.
  */
 import { setTimeout as delay } from 'node:timers/promises';
-import type { RunningApplication } from '../../server/src/compose.ts';
+import type { RunningApplication } from '../../server/src/application.ts';
 import type { Command, Item } from '../../server/src/stock/commands.ts';
 import { newReservationId, partitionOf } from '../../server/src/stock/identifiers.ts';
 import { HQ_POOL } from '../../server/src/stock/limits.ts';

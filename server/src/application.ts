@@ -1,4 +1,5 @@
 import type { Catalog } from './catalog/catalog.ts';
+import type { MasterData } from './catalog/master-data.ts';
 import type { EventFeed } from './events/event-feed.ts';
 import type { Locks } from './locking/locks.ts';
 import type { HistoryReads } from './projections/history-reads.ts';
@@ -36,6 +37,17 @@ export interface Application {
   verify(options: { head?: string; onProgress?: (done: number, total: number) => void }): Promise<VerifyReport>;
   /** Builds a projection (or all) anew while serving, then switches. */
   rebuild(projection: string | null, onProgress?: (done: number, total: number) => void): Promise<RebuildReport>;
+}
+
+/** An application with what its process does with it. */
+export interface RunningApplication extends Application {
+  masterData: MasterData;
+  /** Where checked rows of an import wait on this machine's disk. */
+  spoolFolder: string;
+  /** From now on it is served at this address. */
+  announce(server: { url: string; pid: number }): void;
+  /** Records what was decided, publishes and projects what was recorded as far as this process does, and lets go. */
+  stop(): Promise<void>;
 }
 
 export interface VerifyReport {

@@ -1,8 +1,9 @@
 /** Wires an installation: the one place that knows which adapters stand behind the ports. */
+import { join } from 'node:path';
 import { setTimeout as delay } from 'node:timers/promises';
 import type { Logger } from 'pino';
 import { loadTokenKey } from './access/token-key.ts';
-import type { Application, Readiness } from './application.ts';
+import type { Readiness, RunningApplication } from './application.ts';
 import { MasterData } from './catalog/master-data.ts';
 import { SqliteCatalog } from './catalog/sqlite/sqlite-catalog.ts';
 import { DataFolder } from './data-folder/data-folder.ts';
@@ -39,13 +40,6 @@ export interface ApplicationConfig {
   log: Logger;
   /** Called when the process must end, because its disk cannot be believed or its ledger is no longer its own. */
   onFatal: (reason: string) => void;
-}
-
-export interface RunningApplication extends Application {
-  masterData: MasterData;
-  folder: DataFolder;
-  /** Records what was decided, publishes and projects what was recorded, and lets go of the data folder. */
-  stop(): Promise<void>;
 }
 
 /**
@@ -253,7 +247,8 @@ class EmbeddedComposition {
       history: projections.history,
       catalog,
       masterData,
-      folder: this.#folder,
+      spoolFolder: join(this.#folder.path, 'imports'),
+      announce: (server) => this.#folder.announce(server),
       events: new LocalEventFeed({
         source: new SqliteEventSource(ledger.threads.reader),
         bus: this.#bus,

@@ -1,8 +1,10 @@
 /** What the environment says of the servers of a cluster, and of this node's part in it. */
 import { hostname } from 'node:os';
+import type { LockServers } from '../compose-locks.ts';
 import { PROCESS_ROLES, type ProcessRole } from '../process-roles.ts';
 import { type Environment, given, wrong } from './environment.ts';
 import { UsageError } from './failures.ts';
+import { lockServersOf } from './lock-servers.ts';
 
 const REDIS_PORT_DEFAULT = '6379';
 const SENTINEL_PORT_DEFAULT = '26379';
@@ -36,6 +38,7 @@ export interface ClusterConfiguration {
   kafka: { brokers: string[]; groupId: string } | null;
   topics: { prefix: string | undefined; map: string | undefined };
   outbox: 'relay' | 'debezium';
+  locks: LockServers;
   /** Rejected entries of one partition within ten minutes after which it waits for an operator. */
   poisonRebuildsMax: number;
 }
@@ -54,6 +57,7 @@ export function readClusterConfiguration(environment: Environment, roles?: strin
     kafka: chosen.has('relay') || chosen.has('consumers') ? kafkaOf(environment) : null,
     topics: { prefix: given(environment, 'TOPIC_PREFIX'), map: given(environment, 'TOPIC_MAP') },
     outbox: outboxOf(environment),
+    locks: lockServersOf(environment),
     poisonRebuildsMax: poisonRebuildsOf(environment),
   };
 }

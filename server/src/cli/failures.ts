@@ -23,6 +23,8 @@ const EXPECTED: ReadonlySet<string> = new Set([
   'InvalidHead',
   'UnknownProjection',
   'LedgerUnusable',
+  'EngineUnusable',
+  'WrongTopicSettings',
   'LedgerWentBack',
   'ProjectionsUnusable',
   'TokenKeyUnusable',

@@ -1,9 +1,8 @@
 /** `holdfast import`: stores, products or opening stock from a CSV file; ends with the counts. */
 import { createReadStream, mkdirSync, statSync } from 'node:fs';
-import { join } from 'node:path';
+import type { RunningApplication } from '../application.ts';
 import { type ColumnMapping, type ImportKind, InvalidMapping, parseMapping } from '../catalog/import/columns.ts';
 import { ImportInterrupted, type ImportProgress, type ImportReport, importCsv } from '../catalog/import/import-csv.ts';
-import type { RunningApplication } from '../compose.ts';
 import type { Provenance } from '../stock/entry.ts';
 import { ID_PATTERN } from '../stock/identifiers.ts';
 import { dataFolderOf } from './configuration.ts';
@@ -77,7 +76,7 @@ class ImportCommand {
     }
   }
 
-  async #import({ masterData, executor, engine, now, folder }: RunningApplication): Promise<ImportReport> {
+  async #import({ masterData, executor, engine, now, spoolFolder }: RunningApplication): Promise<ImportReport> {
     const provenance: Provenance = {
       actor: { subject: 'command-line', role: 'admin' },
       origin: 'import',
@@ -86,7 +85,7 @@ class ImportCommand {
     };
     try {
       return await importCsv(
-        { masterData, executor, engine, now, spoolFolder: join(folder.path, 'imports') },
+        { masterData, executor, engine, now, spoolFolder },
         {
           kind: this.#kind,
           hqId: this.#options.hq,

@@ -4,15 +4,20 @@
  */
 import { existsSync } from 'node:fs';
 import { issueToken } from '../access/tokens.ts';
-import { openApplication, type RunningApplication } from '../compose.ts';
+import type { RunningApplication } from '../application.ts';
 import { findRunningServer } from '../data-folder/data-folder.ts';
-import { dataFolderOf, modeOf, readConfiguration } from './configuration.ts';
+import { type ClusterConfiguration, readClusterConfiguration } from './cluster-configuration.ts';
+import { readConfiguration } from './configuration.ts';
 import type { Environment } from './environment.ts';
 import { CommandFailed } from './failures.ts';
 import { openLog } from './log.ts';
+import { openInstallation } from './open-installation.ts';
 import { tokenKey } from './token.ts';
 
 const TOKEN_TTL_MS = 24 * 3_600_000;
+const NODE_ANSWER_MS_MAX = 1_000;
+/** Of a command that finds no node: enough to have its own commands recorded, and to read what they did. */
+const OWN_ROLES = 'recorder,projector';
 
 /** @throws CommandFailed with what the server said. */
 export class ServerClient {
@@ -95,15 +100,13 @@ export interface WaysIn<Result> {
 
 /** @throws CommandFailed when there is no data, or it is in use by a server that cannot be asked. */
 export async function withInstallation<Result>(environment: Environment, ways: WaysIn<Result>): Promise<Result> {
-  const dataFolder = dataFolderOf(environment);
   const configuration = readConfiguration(environment);
-  if (modeOf(environment) === 'cluster') throw new CommandFailed('HOLDFAST_MODE=cluster is not part of this version.');
-  if (!existsSync(dataFolder))
-    throw new CommandFailed(`There is no data in ${dataFolder}; HOLDFAST_DATA names another folder.`);
-  const server = findRunningServer(dataFolder);
-  if (server !== null) return ways.throughServer(new ServerClient(server.url, await ownToken(environment)));
-  const application = await openApplication({
-    dataFolder,
+  const cluster = configuration.mode === 'cluster' ? readClusterConfiguration(environment, OWN_ROLES) : null;
+  const url = cluster === null ? serverOf(configuration.dataFolder) : await nodeOf(cluster);
+  if (url !== null) return ways.throughServer(new ServerClient(url, await ownToken(environment)));
+  const application = await openInstallation(environment, {
+    configuration,
+    cluster,
     log: openLog(environment.HOLDFAST_LOG === undefined ? 'warn' : configuration.logLevel),
     onFatal: (reason) => {
       process.stderr.write(`holdfast: ${reason}\n`);
@@ -115,6 +118,23 @@ export async function withInstallation<Result>(environment: Environment, ways: W
   } finally {
     await application.stop();
   }
+}
+
+function serverOf(dataFolder: string): string | null {
+  if (!existsSync(dataFolder))
+    throw new CommandFailed(`There is no data in ${dataFolder}; HOLDFAST_DATA names another folder.`);
+  return findRunningServer(dataFolder)?.url ?? null;
+}
+
+/** A node that answers here; one that listens for its own machine alone is no way in. */
+async function nodeOf(cluster: ClusterConfiguration): Promise<string | null> {
+  const { addressesOfNodes } = await import('../compose-cluster.ts');
+  for (const url of await addressesOfNodes(cluster.redis)) {
+    const signal = AbortSignal.timeout(NODE_ANSWER_MS_MAX);
+    const response = await fetch(`${url}/health/ready`, { signal }).catch(() => null);
+    if (response?.ok) return url;
+  }
+  return null;
 }
 
 function ownToken(environment: Environment): Promise<string> {

@@ -10,6 +10,7 @@ import type { ExportKind, ExportOptions } from './export.ts';
 import type { ImportOptions } from './import.ts';
 import type { LocksOptions } from './locks.ts';
 import type { PartitionsOptions } from './partitions.ts';
+import type { ServeOptions } from './serve.ts';
 import type { TokenOptions } from './token.ts';
 import type { VerifyOptions } from './verify.ts';
 
@@ -37,7 +38,8 @@ function addServe(program: Command, environment: Environment): void {
   program
     .command('serve')
     .description('serve the API in the foreground, on HOLDFAST_PORT with the data in HOLDFAST_DATA')
-    .action(async () => (await import('./serve.ts')).serve(environment));
+    .option('--roles <roles>', 'in cluster mode, what this process does (HOLDFAST_ROLES; default: all)')
+    .action(async (options: ServeOptions) => (await import('./serve.ts')).serve(environment, options));
 }
 
 function addToken(program: Command, environment: Environment): void {

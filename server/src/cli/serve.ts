@@ -6,13 +6,15 @@ import { join } from 'node:path';
 import { setTimeout as delay } from 'node:timers/promises';
 import type { Logger } from 'pino';
 import { TokenVerifier } from '../access/tokens.ts';
-import { openApplication, type RunningApplication } from '../compose.ts';
+import type { RunningApplication } from '../application.ts';
 import { buildHttpServer, type HttpServer } from '../http/server.ts';
 import { Service } from '../http/service.ts';
+import { type ClusterConfiguration, readClusterConfiguration } from './cluster-configuration.ts';
 import { type Configuration, readConfiguration } from './configuration.ts';
 import type { Environment } from './environment.ts';
-import { CommandFailed } from './failures.ts';
+import { CommandFailed, UsageError } from './failures.ts';
 import { openLog } from './log.ts';
+import { openInstallation } from './open-installation.ts';
 import { tokenKey } from './token.ts';
 
 /** Another process may still be letting go of the port. */
@@ -23,26 +25,42 @@ const LAME_DUCK_MS = 250;
 const DRAIN_MS_MAX = 10_000;
 const IDLE_CHECK_MS = 25;
 
-export async function serve(environment: Environment): Promise<void> {
+export interface ServeOptions {
+  roles?: string;
+}
+
+export async function serve(environment: Environment, { roles }: ServeOptions): Promise<void> {
   const configuration = readConfiguration(environment);
-  if (configuration.mode === 'cluster') throw new CommandFailed('HOLDFAST_MODE=cluster is not part of this version.');
-  const running = new ServerProcess(configuration, environment, openLog(configuration.logLevel));
-  await running.start();
+  if (configuration.mode === 'embedded' && roles !== undefined)
+    throw new UsageError('--roles is for HOLDFAST_MODE=cluster: an embedded server is one process that does it all');
+  const cluster = configuration.mode === 'cluster' ? readClusterConfiguration(environment, roles) : null;
+  await new ServerProcess({ configuration, cluster, environment, log: openLog(configuration.logLevel) }).start();
+}
+
+interface ServerProcessParts {
+  configuration: Configuration;
+  /** Null when it is embedded. */
+  cluster: ClusterConfiguration | null;
+  environment: Environment;
+  log: Logger;
 }
 
 class ServerProcess {
   readonly #configuration: Configuration;
+  readonly #cluster: ClusterConfiguration | null;
   readonly #environment: Environment;
   readonly #log: Logger;
-  readonly #service = new Service();
+  readonly #service: Service;
   #application: RunningApplication | null = null;
   #server: HttpServer | null = null;
   #stopping: Promise<void> | null = null;
 
-  constructor(configuration: Configuration, environment: Environment, log: Logger) {
+  constructor({ configuration, cluster, environment, log }: ServerProcessParts) {
     this.#configuration = configuration;
+    this.#cluster = cluster;
     this.#environment = environment;
     this.#log = log;
+    this.#service = new Service({ servesApi: cluster === null || cluster.roles.has('api') });
   }
 
   async start(): Promise<void> {
@@ -59,8 +77,9 @@ class ServerProcess {
     });
     const url = await listen(this.#server, this.#configuration);
     try {
-      this.#application = await openApplication({
-        dataFolder,
+      this.#application = await openInstallation(this.#environment, {
+        configuration: this.#configuration,
+        cluster: this.#cluster,
         log: this.#log,
         onFatal: (reason) => this.#end(`recording has ended: ${reason}`),
       });
@@ -69,7 +88,7 @@ class ServerProcess {
       await this.#server.close();
       throw error;
     }
-    this.#application.folder.announce({ url, pid: process.pid });
+    this.#application.announce({ url, pid: process.pid });
     this.#service.open(this.#application);
     process.stdout.write(welcome(url));
   }

@@ -12,6 +12,12 @@ export type ServedApplication = Application & { masterData: MasterData };
 export class Service {
   #application: ServedApplication | null = null;
   draining = false;
+  readonly #servesApi: boolean;
+
+  /** Without the API, health and metrics alone are answered: the process has other roles. */
+  constructor({ servesApi }: { servesApi: boolean }) {
+    this.#servesApi = servesApi;
+  }
 
   open(application: ServedApplication): void {
     this.#application = application;
@@ -28,6 +34,8 @@ export class Service {
 
   /** @throws Problem while there is no application yet. */
   get running(): ServedApplication {
+    if (!this.#servesApi)
+      throw new Problem('NOT_READY', 'This process does not have the role api; ask one that has it.');
     if (this.#application === null) throw new Problem('NOT_READY', 'The service is starting.');
     return this.#application;
   }

@@ -24,7 +24,7 @@ export function isFresh({ before }: LevelChange): boolean {
   return before.version === 0 && sameQuantities(before, { onHand: 0, reserved: 0, version: 0 });
 }
 
-export function levelMismatch({ first, before }: LevelChange, found: string): ProjectionMismatch {
+function levelMismatch({ first, before }: LevelChange, found: string): ProjectionMismatch {
   const { storeId, productId } = before;
   return new ProjectionMismatch(first, `level ${storeId}/${productId} was read as ${showQuantities(before)}; ${found}`);
 }

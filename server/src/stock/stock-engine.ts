@@ -175,6 +175,8 @@ export interface EngineCounts {
   openHolds: number;
   rememberedOperations: number;
   unrecorded: number;
+  /** Partitions in which commands are decided now. */
+  openPartitions: number;
 }
 
 export type MaybePromise<T> = T | Promise<T>;

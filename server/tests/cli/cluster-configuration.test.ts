@@ -18,6 +18,7 @@ describe('the settings of a cluster', () => {
       kafka: { brokers: ['127.0.0.1:9092'], groupId: 'holdfast' },
       topics: { prefix: undefined, map: undefined },
       outbox: 'relay',
+      locks: { kind: 'redis' },
       poisonRebuildsMax: 1,
     });
   });

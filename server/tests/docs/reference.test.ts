@@ -121,7 +121,11 @@ describe('the page of settings', () => {
   it('names every variable, and no other', () => {
     const page = readPage('docs/operating/settings.md');
     const inSource = sourceFiles('server/src/cli').flatMap(({ text }) =>
-      [...text.matchAll(/\b(HOLDFAST_[A-Z_]+|JWT_SECRET)\b/g)].map(([, name]) => name as string),
+      [
+        ...text.matchAll(
+          /\b((?:HOLDFAST|REDIS|DB|SPRING_KAFKA|KAFKA|TOPIC)_[A-Z_]+|JWT_SECRET|OUTBOX|POISON_REBUILDS_MAX)\b(?=[')])/g,
+        ),
+      ].map(([, name]) => name as string),
     );
     expect(sorted(tableRows(page).flatMap(([variable = '']) => codesOf(variable)))).toEqual(sorted(inSource));
   });

@@ -51,6 +51,11 @@ export class SharedEventFeed implements EventFeed {
     await this.#relay.start(begin);
   }
 
+  /** How many follow events here. */
+  get streams(): number {
+    return this.#bus.subscribers;
+  }
+
   /** Entries up to `seq` are in the ledger. */
   recorded(partition: number, seq: number): void {
     this.#relay?.recorded(partition, seq);

@@ -97,7 +97,7 @@ export function namesOf(generations: ReadonlyMap<ProjectionName, number>): Table
   };
 }
 
-export function tableOf(table: string, generation: number): string {
+function tableOf(table: string, generation: number): string {
   return `projection_${table}_${generation}`;
 }
 

@@ -219,7 +219,13 @@ export class MemoryStockEngine implements EmbeddedEngine {
   }
 
   counts(): EngineCounts {
-    const counts = { levels: 0, openHolds: 0, rememberedOperations: 0, unrecorded: this.#journal.size };
+    const counts: EngineCounts = {
+      levels: 0,
+      openHolds: 0,
+      rememberedOperations: 0,
+      unrecorded: this.#journal.size,
+      openPartitions: this.#open ? PARTITION_COUNT : 0,
+    };
     for (const state of this.#partitions) {
       counts.levels += state.levels;
       counts.openHolds += state.openHolds;

@@ -172,7 +172,7 @@ export class RedisStockEngine implements StockEngine {
 
   /** Of the partitions that can be read now. */
   async counts(): Promise<EngineCounts> {
-    const counts = { levels: 0, openHolds: 0, rememberedOperations: 0, unrecorded: 0 };
+    const counts = { levels: 0, openHolds: 0, rememberedOperations: 0, unrecorded: 0, openPartitions: 0 };
     const replies = await Promise.all(this.#allKnown().map((known) => this.#tryCall('read-head', known, {})));
     for (const reply of replies) {
       if (reply?.[0] !== 'head') continue;
@@ -182,6 +182,7 @@ export class RedisStockEngine implements StockEngine {
         number,
         number,
       ];
+      counts.openPartitions += 1;
       counts.levels += levels;
       counts.unrecorded += unrecorded;
       counts.openHolds += openHolds;

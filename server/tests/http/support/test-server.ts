@@ -6,7 +6,8 @@ import type { LightMyRequestResponse } from 'fastify';
 import { pino } from 'pino';
 import type { Role } from '../../../src/access/roles.ts';
 import { issueToken, TokenVerifier } from '../../../src/access/tokens.ts';
-import { openApplication, type RunningApplication } from '../../../src/compose.ts';
+import type { RunningApplication } from '../../../src/application.ts';
+import { openApplication } from '../../../src/compose.ts';
 import { buildHttpServer, type HttpServer } from '../../../src/http/server.ts';
 import { Service } from '../../../src/http/service.ts';
 import { Declared, type OpenApi } from './declared.ts';
@@ -56,7 +57,7 @@ export class TestServer {
       throw new Error(reason);
     };
     const application = await openApplication({ dataFolder: folder, log, onFatal });
-    const service = new Service();
+    const service = new Service({ servesApi: true });
     const verifier = new TokenVerifier(application.tokenKey, Date.now);
     const http = await buildHttpServer({
       service,

@@ -1,0 +1,178 @@
+/** What every node of a cluster has, whatever its roles: the servers' connections, and the ports upon them. */
+import type { Logger } from 'pino';
+import { MariadbCatalog } from './catalog/mariadb/mariadb-catalog.ts';
+import { MasterData } from './catalog/master-data.ts';
+import { type LockServers, openLock } from './compose-locks.ts';
+import { SharedEventFeed } from './events/local/shared-event-feed.ts';
+import { MariadbEventSource } from './events/mariadb/mariadb-event-source.ts';
+import { MariadbLedger } from './ledger/mariadb/mariadb-ledger.ts';
+import type { MariadbAccess } from './ledger/mariadb/mariadb-pool.ts';
+import { Locks } from './locking/locks.ts';
+import { RedisNodeRegistry } from './node-registry/redis/redis-node-registry.ts';
+import { openMariadbProjections } from './projections/mariadb/mariadb-projections.ts';
+import type { Projections } from './projections/projections.ts';
+import { ClusterAcknowledgements } from './recording/cluster/cluster-acknowledgements.ts';
+import { MariadbPartitionStates } from './recording/cluster/mariadb/mariadb-partition-states.ts';
+import type { PartitionStates } from './recording/cluster/partition-states.ts';
+import { RedisRecordedChannel } from './recording/cluster/redis/redis-recorded-channel.ts';
+import { CommandExecutor } from './recording/command-executor.ts';
+import { openRedis, type RedisTarget } from './stock/redis/open-redis.ts';
+import type { RedisConnection } from './stock/redis/redis-connection.ts';
+import { claimRedis } from './stock/redis/redis-installation.ts';
+import { RedisStockEngine } from './stock/redis/redis-stock-engine.ts';
+import { Scripts } from './stock/redis/scripts.ts';
+import type { Telemetry } from './telemetry/telemetry.ts';
+
+export interface NodeTargets {
+  node: string;
+  redis: RedisTarget;
+  database: MariadbAccess;
+  locks: LockServers;
+  log: Logger;
+}
+
+/** How what was opened is closed, in the order of opening. */
+export type Closers = (() => Promise<void> | void)[];
+
+type HearRecorded = (partition: number, seq: number) => void;
+
+export interface NodeParts {
+  connection: RedisConnection;
+  scripts: Scripts;
+  ledger: MariadbLedger;
+  states: PartitionStates;
+  channel: RedisRecordedChannel;
+  acknowledgements: ClusterAcknowledgements;
+  engine: RedisStockEngine;
+  projections: Projections;
+  executor: CommandExecutor;
+  catalog: MariadbCatalog;
+  masterData: MasterData;
+  /** Derives events from what is recorded. */
+  source: MariadbEventSource;
+  events: SharedEventFeed;
+  locks: Locks;
+  registry: RedisNodeRegistry;
+  /** Hear of every entry that is recorded, here or elsewhere. */
+  onRecorded: HearRecorded[];
+  trouble: (error: Error) => void;
+}
+
+/** @throws LedgerUnusable, ProjectionsUnusable, EngineUnusable: what is wrong, and what to do */
+export async function openNodeParts(
+  targets: NodeTargets,
+  { projects, telemetry, closers }: { projects: boolean; telemetry: Telemetry; closers: Closers },
+): Promise<NodeParts> {
+  const { node, redis, database, log } = targets;
+  const trouble = (error: Error) => log.error({ err: error }, 'something failed, and is tried again');
+  const ledger = await MariadbLedger.open(database);
+  closers.push(() => ledger.close());
+  const connection = await openRedis(redis, (error) => log.warn({ err: error }, 'a connection to Redis was lost'));
+  closers.push(() => connection.close());
+  await claimRedis(connection, (await ledger.identity()).installationId);
+  const states = new MariadbPartitionStates(ledger.connections);
+  const channel = await RedisRecordedChannel.open(connection, trouble);
+  const now = () => performance.now();
+  const acknowledgements = new ClusterAcknowledgements({ ledger, channel, states, now, onTrouble: trouble });
+  await acknowledgements.start();
+  closers.push(() => acknowledgements.stop());
+  const projections = await openMariadbProjections({
+    access: database,
+    projects,
+    ledger,
+    recordedSeq: async (partition) => (await ledger.headsOf([partition]))[0]?.seq ?? 0,
+    log,
+  });
+  closers.push(() => projections.close());
+  const scripts = new Scripts();
+  const engine = engineOn({ connection, scripts, acknowledgements, log });
+  const executor = executorOn({ engine, ledger, acknowledgements, projections, telemetry, log });
+  const catalog = new MariadbCatalog(ledger.connections);
+  const lock = await openLock(targets.locks, connection);
+  closers.push(() => lock.close());
+  const registry = new RedisNodeRegistry(connection, Date.now);
+  closers.push(() => registry.leave());
+  const source = new MariadbEventSource(database);
+  closers.push(() => source.close());
+  const parts: NodeParts = {
+    connection,
+    scripts,
+    ledger,
+    states,
+    channel,
+    acknowledgements,
+    engine,
+    projections,
+    executor,
+    catalog,
+    masterData: new MasterData({ catalog, executor }),
+    source,
+    events: new SharedEventFeed({ source, heads: () => ledger.heads(), onError: trouble }),
+    locks: new Locks({ lock, nodeId: node, observer: telemetry.locks }),
+    registry,
+    onRecorded: [],
+    trouble,
+  };
+  await parts.events.start();
+  closers.push(() => parts.events.close());
+  closers.push(listen(parts));
+  return parts;
+}
+
+function engineOn({
+  connection,
+  scripts,
+  acknowledgements,
+  log,
+}: Pick<NodeParts, 'connection' | 'scripts' | 'acknowledgements'> & { log: Logger }): RedisStockEngine {
+  return new RedisStockEngine({
+    connection,
+    scripts,
+    now: Date.now,
+    knownHead: (partition) => acknowledgements.knownHead(partition),
+    onLost: (partition, reason) => log.debug({ partition, reason }, 'the engine is not where the ledger is'),
+    onClockAhead: (partition, aheadMs) =>
+      log.error({ partition, aheadMs }, 'the clock of Redis is ahead of this node: nothing expires until they agree'),
+  });
+}
+
+function executorOn({
+  engine,
+  ledger,
+  acknowledgements,
+  projections,
+  telemetry,
+  log,
+}: Pick<NodeParts, 'engine' | 'ledger' | 'acknowledgements' | 'projections'> & {
+  telemetry: Telemetry;
+  log: Logger;
+}): CommandExecutor {
+  return new CommandExecutor({
+    engine,
+    ledger,
+    acknowledgements,
+    findProjectedHold: async (hqId, reservationId) => {
+      const found = await projections.history.reservation(reservationId);
+      return found?.hqId === hqId ? found.hold : null;
+    },
+    onAnswered: (decisionMs, answerMs) => {
+      telemetry.decisionSeconds.observe(decisionMs / 1_000);
+      telemetry.answerSeconds.observe(answerMs / 1_000);
+    },
+    onReadFailed: (error) => log.error({ err: error }, 'a caller was refused: a read failed'),
+  });
+}
+
+/** Hears what is recorded anywhere; returns a function that ends it. */
+function listen({ channel, events, projections, onRecorded }: NodeParts): () => void {
+  onRecorded.push(
+    (partition, seq) => projections.wake(partition, seq),
+    (partition, seq) => events.recorded(partition, seq),
+  );
+  return channel.subscribe((announcements) => {
+    for (const { partition, firstSeq, marks, opened } of announcements) {
+      const seq = opened ? firstSeq : firstSeq + marks.length - 1;
+      for (const hear of onRecorded) hear(partition, seq);
+    }
+  });
+}
