@@ -100,7 +100,11 @@ export async function end(server: LocalServer): Promise<void> {
     for (let askedAt = 0, left = processesOf(server); left.length > 0; left = processesOf(server)) {
       if (Date.now() > giveUpAt) break;
       if (Date.now() - askedAt > STOP_REMINDER_MS) {
-        for (const pid of left) sendSignal(pid, signal);
+        for (const pid of left) {
+          sendSignal(pid, signal);
+          // One that is suspended hears of it only now.
+          sendSignal(pid, 'SIGCONT');
+        }
         askedAt = Date.now();
       }
       await delay(POLL_MS);
