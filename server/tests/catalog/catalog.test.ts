@@ -64,6 +64,17 @@ describeCatalogs('catalog', (fresh) => {
     expect(await catalog.pending(10)).toMatchObject([{ kind: 'product', hqId: 'HQ001', revision: 3 }]);
   });
 
+  it('counts every write of a row, also when several come at once', async () => {
+    const names = Array.from({ length: 20 }, (_, index) => `n${index}`);
+    const results = await Promise.all(
+      names.map((name) => pipeline.catalog.putProducts(change, [product('P1', { name })])),
+    );
+    const revisions = results.flat().map(({ revision }) => revision);
+    expect(revisions.toSorted((one, other) => one - other)).toEqual(names.map((_, index) => index + 1));
+    const { items } = await pipeline.catalog.audit({ hqId: 'HQ001', cursor: null, limit: 100 });
+    expect(items).toHaveLength(20);
+  });
+
   it('pages by id, and refuses a cursor of another list', async () => {
     const { catalog } = pipeline;
     const ids = Array.from({ length: 25 }, (_, index) => `P${String(index).padStart(3, '0')}`);

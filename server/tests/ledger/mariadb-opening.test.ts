@@ -78,6 +78,24 @@ describeWith(['mariadb'], 'opening a ledger on MariaDB', () => {
     }
   });
 
+  it('says which entry is too long for the server, and records it once the server takes it', async () => {
+    const ledger = await MariadbLedger.open(await freshDatabase(server));
+    const [head] = await ledger.heads();
+    if (head === undefined) throw new Error('no head');
+    const record = recordOf(head, { body: 'x'.repeat(17_000_000) });
+    try {
+      expect(await ledger.record([record])).toMatchObject({
+        status: 'rolled-back',
+        reason: expect.stringMatching(/entry 1 of partition 0 has 17000000 bytes.*max_allowed_packet/),
+      });
+      await asAdmin(server, ['set global max_allowed_packet = 33554432']);
+      expect(await ledger.record([record])).toMatchObject({ status: 'recorded' });
+    } finally {
+      await asAdmin(server, ['set global max_allowed_packet = 16777216']);
+      await ledger.close();
+    }
+  });
+
   it('refuses an old server, a wrong password, a database that is not there, and a server that is away', async () => {
     const old = await startMariadb({ settings: { version: '10.5.27-MariaDB' } });
     try {

@@ -20,6 +20,10 @@ const RECORD_MS_MAX = 5_000;
 /** How long the outcome of a commit is asked for; longer than the server takes to end a connection that is silent. */
 const OUTCOME_MS_MAX = 8_000;
 const RETRY_MS = 100;
+/** Shorter ones fit any server that is accepted (`server-settings.ts`). */
+const LONG_ENTRY_CHARACTERS = 4_000_000;
+/** For what surrounds the text in its packet. */
+const LONG_ENTRY_MARGIN_BYTES = 65_536;
 
 const ENTRIES = {
   table: 'entries',
@@ -126,6 +130,7 @@ export class EntryRecording {
 
 /** Statements first, their answers next, the commit last. */
 async function attempt(connection: Connection, batch: readonly Chained[]): Promise<Attempt> {
+  await checkSizes(connection, batch);
   const moving = moveCursors(
     connection,
     batch.map(({ from, to }) => ({ from, to })),
@@ -144,6 +149,21 @@ async function attempt(connection: Connection, batch: readonly Chained[]): Promi
   }
   await commit(connection);
   return { status: 'recorded', heads: batch.map(({ to }) => to) };
+}
+
+/** The server closes the connection on what is too long for it, without a word about which entry it was. */
+async function checkSizes(connection: Connection, batch: readonly Chained[]): Promise<void> {
+  for (const { to, entries } of batch) {
+    for (const { seq, body } of entries) {
+      if (body.length < LONG_ENTRY_CHARACTERS) continue;
+      const bytes = Buffer.byteLength(body);
+      const [row] = await connection.query<{ most: number }[]>('select @@max_allowed_packet as most');
+      if (row === undefined || bytes + LONG_ENTRY_MARGIN_BYTES <= row.most) continue;
+      throw new Error(
+        `entry ${seq} of partition ${to.partition} has ${bytes} bytes, and the database server takes ${row.most} at once. Say "set global max_allowed_packet = ${2 * bytes}", and put it into the server's configuration.`,
+      );
+    }
+  }
 }
 
 /** Compares each cursor and moves it; returns the partitions where it stood elsewhere. Heads must ascend. */
