@@ -2,6 +2,8 @@
 import { once } from 'node:events';
 import { type AddressInfo, connect, createServer, type Server, type Socket } from 'node:net';
 
+const LATE_MS = 1_000;
+
 interface Pair {
   client: Socket;
   server: Socket;
@@ -19,6 +21,8 @@ export interface PairControl {
   swallowAnswer(): void;
   /** Both ends are reset at once. */
   reset(): void;
+  /** The client is reset at once; this piece reaches the server a second later, and nothing after it. */
+  deliverLate(): void;
 }
 
 export class TcpProxy {
@@ -76,6 +80,12 @@ export class TcpProxy {
         pair.client.resetAndDestroy();
         pair.server.resetAndDestroy();
         passes = false;
+      },
+      deliverLate: () => {
+        pair.swallowed = true;
+        passes = false;
+        pair.client.resetAndDestroy();
+        setTimeout(() => pair.server.write(data), LATE_MS);
       },
     });
     if (passes) pair.server.write(data);
