@@ -5,4 +5,28 @@ import { readHttp, reserveHttp } from './http.ts';
 import { importStock } from './import.ts';
 import { overload } from './overload.ts';
 import { project } from './project.ts';
+import { publish } from './publish.ts';
 import { recordMariadb } from './record-mariadb.ts';
+import { reserveEmbedded } from './reserve-embedded.ts';
+import { restart } from './restart.ts';
+import { scaleHistory } from './scale-history.ts';
+import { scaleLevels } from './scale-levels.ts';
+import { strategies } from './strategies.ts';
+
+/** In the order of the page. */
+export const benchmarks: readonly Benchmark[] = [
+  reserveEmbedded,
+  reserveHttp,
+  readHttp,
+  basket,
+  confirm,
+  importStock,
+  scaleLevels,
+  scaleHistory,
+  restart,
+  project,
+  publish,
+  overload,
+  recordMariadb,
+  strategies,
+];
