@@ -128,6 +128,11 @@ function comparable(decision: Decision): unknown {
   }
 }
 
+/** The levels that follow a product's default come in the order of the engine's own. */
 function ofAnyEpoch(entry: Entry): unknown {
-  return JSON.parse(JSON.stringify({ ...entry, epoch: 0 }));
+  const plain = JSON.parse(JSON.stringify({ ...entry, epoch: 0 })) as Entry;
+  if (plain.command.type === 'configure-product') {
+    plain.read.levels.sort((one, other) => (one.storeId < other.storeId ? -1 : 1));
+  }
+  return plain;
 }

@@ -93,6 +93,8 @@ async function cluster(urls: readonly string[], onError: (error: Error) => void)
     defaults: { ...OPTIONS, ...credentials, socket: SOCKET },
     commandOptions: COMMAND_OPTIONS,
     topologyRefreshOnReconnectionAttemptStrategy: REDISCOVER_MS,
+    // A node that hangs is nobody's concern but of those who need it.
+    minimizeConnections: true,
   });
   client.on('error', onError);
   client.on('node-error', onError);
@@ -230,7 +232,7 @@ class NodeRedisConnection implements RedisConnection {
 }
 
 function classified(error: Error): Error {
-  if (error instanceof RedisUnanswered) return error;
+  if (error instanceof RedisUnanswered || error instanceof TypeError) return error;
   if (error instanceof ErrorReply) return REFUSALS.test(error.message) ? new RedisRefused(error.message) : error;
   return NEVER_SENT.has(error.constructor.name)
     ? new RedisRefused(error.message || error.constructor.name)

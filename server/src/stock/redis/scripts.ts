@@ -53,18 +53,21 @@ export class Scripts {
   /** Named after its content: processes of two versions each call their own. */
   readonly #library: string;
   readonly #text: string;
+  readonly #functions = new Map<ScriptName, string>();
   #loading: Promise<void> | null = null;
 
   /** `bounds` and `source` are narrowed and changed by tests alone. */
   constructor(bounds: WindowBounds = WINDOW_BOUNDS, source: ScriptSource = FILES) {
+    const names = Object.keys(SCRIPT_ARGUMENTS) as ScriptName[];
     const parts = [
       constantsOf(bounds),
       `local head_key, prefix\nlocal ${SHARED_ARGUMENTS.map(snake).join(', ')}`,
       ...INCLUDES.map((include) => source(`include/${include}.lua`)),
-      ...(Object.keys(SCRIPT_ARGUMENTS) as ScriptName[]).map((name) => functionOf(name, source(`${name}.lua`))),
+      ...names.map((name) => functionOf(name, source(`${name}.lua`))),
     ];
     const body = stripped(parts.join('\n'));
     this.#library = `holdfast_${hash('sha1', body, 'hex').slice(0, 12)}`;
+    for (const name of names) this.#functions.set(name, `${this.#library}_${snake(name)}`);
     this.#text = `#!lua name=${this.#library}\nlocal LIBRARY = '${this.#library}'\n${body}`;
   }
 
@@ -88,7 +91,7 @@ export class Scripts {
     key: string,
     values: ScriptArguments<Name>,
   ): Promise<readonly RedisReply[]> {
-    const args = ['FCALL', `${this.#library}_${snake(name)}`, '1', key];
+    const args = ['FCALL', this.#functions.get(name) as string, '1', key];
     for (const argument of SCRIPT_ARGUMENTS[name]) args.push(String(values[argument as keyof ScriptArguments<Name>]));
     try {
       return (await connection.send(key, args)) as readonly RedisReply[];
