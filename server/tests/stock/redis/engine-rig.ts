@@ -22,12 +22,17 @@ import { HQ, requestOf } from '../requests.ts';
 const LUA = join(import.meta.dirname, '../../../src/stock/redis/lua');
 
 /** The scripts as they are, but for what a test must hold in its hand. */
-export function sourceFor({ engineAheadMs = 0, forgetsAtOnce = false }: RigOptions): ScriptSource {
+export function sourceFor({
+  engineAheadMs = 0,
+  forgetsAtOnce = false,
+  believesAnyClock = false,
+}: RigOptions): ScriptSource {
   return (path) => {
     if (path === 'include/clock.lua' && engineAheadMs !== 'own') {
       return `local function engine_time() return tonumber(now_ms) + ${engineAheadMs} end`;
     }
     const text = readFileSync(join(LUA, path), 'utf8');
+    if (path === 'include/moment.lua' && believesAnyClock) return text.replace('CLOCK_AHEAD_MS_MAX', '1e12');
     return forgetsAtOnce
       ? text.replace('local ROOM_EVERY, ROOM_STEPS = 8, 64', 'local ROOM_EVERY, ROOM_STEPS = 1, 64')
       : text;
@@ -40,6 +45,8 @@ export interface RigOptions {
   engineAheadMs?: number | 'own';
   /** Makes room before every command, as the memory engine does. */
   forgetsAtOnce?: boolean;
+  /** A caller's clock that was set back stops no expiry, as in the memory engine. */
+  believesAnyClock?: boolean;
 }
 
 export class EngineRig {
