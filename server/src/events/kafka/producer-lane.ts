@@ -12,11 +12,16 @@ const RETRY_MS_MAX = 2_000;
 const CLIENT_RETRIES = 1_000;
 const REQUEST_MS_MAX = 10_000;
 
+const HEADER = ['content-type', 'application/cloudevents+json; charset=UTF-8'] as const;
+/** Of every message, so they are encoded once for all. */
+export const HEADERS = new Map([HEADER]);
+const [HEADER_NAME, HEADER_VALUE] = HEADER.map((text) => Buffer.from(text));
+
 export interface LaneMessage {
   topic: string;
   key: string;
   value: string;
-  headers: Map<string, string>;
+  headers: typeof HEADERS;
 }
 
 export interface LaneParts {
@@ -24,11 +29,6 @@ export interface LaneParts {
   /** A send failed and is repeated; told once for each reason. */
   onError: (reason: string) => void;
   onMissingTopic: () => void;
-}
-
-interface Queued {
-  message: LaneMessage;
-  call: LaneCall;
 }
 
 /** Messages of one call to the publisher, of which so many are not accepted yet. */
@@ -47,7 +47,9 @@ export class ProducerLane {
   readonly #parts: LaneParts;
   readonly #producer: Producer<string, string, string, string>;
   readonly #ended = new AbortController();
-  #queue: Queued[] = [];
+  #messages: LaneMessage[] = [];
+  /** Of each message. */
+  #calls: LaneCall[] = [];
   #next = 0;
   #running = false;
   #bytesPerSend = BYTES_PER_SEND;
@@ -61,7 +63,7 @@ export class ProducerLane {
       idempotent: true,
       // As Java's: whoever else writes these topics puts a key into the same partition.
       partitioner: compatibilityPartitioner,
-      serializers: stringSerializers,
+      serializers: { ...stringSerializers, headerKey: () => HEADER_NAME, headerValue: () => HEADER_VALUE },
       retries: CLIENT_RETRIES,
       retryDelay: (_client, _operation, attempt, _retries, error) => this.#repeated(attempt, error),
       requestTimeout: REQUEST_MS_MAX,
@@ -74,7 +76,8 @@ export class ProducerLane {
   }
 
   push(message: LaneMessage, call: LaneCall): void {
-    this.#queue.push({ message, call });
+    this.#messages.push(message);
+    this.#calls.push(call);
     if (this.#running) return;
     this.#running = true;
     // In the next turn, so that all messages of a call are sent together.
@@ -89,20 +92,21 @@ export class ProducerLane {
 
   #rejectAll(): void {
     const error = new Error('the publisher is closed; what it had not published yet is published at the next start');
-    for (const { call } of this.#queue.slice(this.#next)) call.reject(error);
-    this.#queue = [];
+    for (const call of this.#calls.slice(this.#next)) call.reject(error);
+    this.#messages = [];
+    this.#calls = [];
     this.#next = 0;
   }
 
   async #run(): Promise<void> {
-    while (this.#next < this.#queue.length) {
+    while (this.#next < this.#messages.length) {
       const count = this.#fitting();
-      const queued = this.#queue.slice(this.#next, this.#next + count);
       this.#sending = { since: performance.now(), reason: null };
-      await this.#send(queued);
+      await this.#send(this.#messages.slice(this.#next, this.#next + count));
       if (this.#ended.signal.aborted) return;
+      const calls = this.#calls.slice(this.#next, this.#next + count);
       this.#forget(count);
-      for (const { call } of queued) {
+      for (const call of calls) {
         call.left -= 1;
         if (call.left === 0) call.resolve();
       }
@@ -113,8 +117,9 @@ export class ProducerLane {
 
   #forget(count: number): void {
     this.#next += count;
-    if (this.#next < this.#queue.length && this.#next < MESSAGES_PER_SEND) return;
-    this.#queue = this.#queue.slice(this.#next);
+    if (this.#next < this.#messages.length && this.#next < MESSAGES_PER_SEND) return;
+    this.#messages = this.#messages.slice(this.#next);
+    this.#calls = this.#calls.slice(this.#next);
     this.#next = 0;
   }
 
@@ -123,35 +128,35 @@ export class ProducerLane {
     let count = 0;
     let bytes = 0;
     while (count < MESSAGES_PER_SEND) {
-      const queued = this.#queue[this.#next + count];
-      bytes += queued?.message.value.length ?? 0;
-      if (queued === undefined || (count > 0 && bytes > this.#bytesPerSend)) break;
+      const message = this.#messages[this.#next + count];
+      bytes += message?.value.length ?? 0;
+      if (message === undefined || (count > 0 && bytes > this.#bytesPerSend)) break;
       count += 1;
     }
     return count;
   }
 
   /** Resolves once they are accepted, or the lane is closed. */
-  async #send(queued: readonly Queued[]): Promise<void> {
+  async #send(messages: readonly LaneMessage[]): Promise<void> {
     for (let attempt = 1; !this.#ended.signal.aborted; attempt += 1) {
       try {
-        await this.#producer.send({ messages: queued.map(({ message }) => message) });
+        await this.#producer.send({ messages: messages as LaneMessage[] });
         return;
       } catch (error) {
         if (this.#ended.signal.aborted) return;
         const pauseMs = this.#repeated(attempt, error as Error);
-        if (queued.length > 1 && isTooLarge(error as Error)) return this.#sendHalves(queued);
+        if (messages.length > 1 && isTooLarge(error as Error)) return this.#sendHalves(messages);
         await sleep(pauseMs, undefined, { signal: this.#ended.signal }).catch(() => undefined);
       }
     }
   }
 
   /** The topic takes less at once than Kafka's default. */
-  async #sendHalves(queued: readonly Queued[]): Promise<void> {
+  async #sendHalves(messages: readonly LaneMessage[]): Promise<void> {
     this.#bytesPerSend = Math.max(this.#bytesPerSend / 2, BYTES_PER_SEND_MIN);
-    const middle = queued.length >> 1;
-    await this.#send(queued.slice(0, middle));
-    await this.#send(queued.slice(middle));
+    const middle = messages.length >> 1;
+    await this.#send(messages.slice(0, middle));
+    await this.#send(messages.slice(middle));
   }
 
   /** Answers how long to wait before the messages are sent again. */
