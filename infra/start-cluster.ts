@@ -15,6 +15,7 @@ try {
   process.exit(1);
 }
 // Where the servers are is not for the caller's environment to say, which may be that of another program.
+for (const name of ['REDIS_HOST', 'REDIS_SENTINELS', 'SPRING_KAFKA_BOOTSTRAP_SERVERS']) delete process.env[name];
 Object.assign(process.env, readEnvironment(root));
 const program = join(root, 'server', 'src', 'main.ts');
 process.argv = [process.execPath, program, 'serve', ...process.argv.slice(2)];
