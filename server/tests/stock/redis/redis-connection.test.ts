@@ -73,6 +73,20 @@ describeWith(['redis'], 'a Redis that is away', () => {
     expect(await decisions).toEqual([{ kind: 'undecided' }, { kind: 'undecided' }, { kind: 'undecided' }]);
   });
 
+  it('that is out of memory, or was made a replica, refuses and has done nothing', async () => {
+    const server = await startRedis();
+    open.push(() => server.stop());
+    const rig = await stocked({ kind: 'standalone', url: server.url });
+    const refused = { kind: 'unavailable', reason: 'not-open' };
+    await server.ask('CONFIG', 'SET', 'maxmemory', '1mb');
+    expect(await rig.decide(reserveOf(1), 'r1')).toEqual(refused);
+    await server.ask('CONFIG', 'SET', 'maxmemory', '0');
+    await server.ask('REPLICAOF', '127.0.0.1', '1');
+    expect(await rig.decide(reserveOf(1), 'r1')).toEqual(refused);
+    await server.ask('REPLICAOF', 'NO', 'ONE');
+    expect(await rig.decide(reserveOf(1), 'r1')).toMatchObject({ kind: 'decided', place: { seq: 4 } });
+  });
+
   it('that hangs is waited for a bounded time, then left for a new connection', async () => {
     const server = await startRedis();
     open.push(() => server.stop());
