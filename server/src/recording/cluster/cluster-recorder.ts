@@ -448,8 +448,9 @@ export class ClusterRecorder {
 
   #recorded(batches: readonly { gathered: Gathered; head: SharedHead }[], durationMs: number): void {
     const { channel, journal, events } = this.#parts;
-    channel.announce(batches.map(({ gathered }) => announcementOf(gathered)));
+    // Before its callers are told: what they decide next finds the journal empty, and wakes whoever reads it.
     void journal.recorded(batches.map(({ head }) => head)).catch(events.trouble);
+    channel.announce(batches.map(({ gathered }) => announcementOf(gathered)));
     let count = 0;
     for (const { gathered, head } of batches) {
       count += gathered.entries.length;

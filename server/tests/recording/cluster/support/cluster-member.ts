@@ -116,7 +116,7 @@ export class ClusterMember {
           this.duplicates.push(entry);
           if (undo) void undoOf(entry, this.executor).catch(() => undefined);
         },
-        committed: () => undefined,
+        committed: (s) => (globalThis as any).onCommitted?.(s),
         quarantined: (partitions, reason) => this.#note(`quarantined ${partitions.join(',')}: ${reason}`),
         opened: (heads) =>
           this.#note(`opened ${heads.map(({ partition, epoch }) => `${partition}@${epoch}`).join(',')}`),
