@@ -47,6 +47,7 @@ interface Member {
 interface Waiter {
   resolve(member: Member): void;
   reject(error: Error): void;
+  timer: NodeJS.Timeout;
 }
 
 export class MariadbPool {
@@ -54,7 +55,7 @@ export class MariadbPool {
   readonly #options: PoolOptions;
   readonly #idle: Member[] = [];
   readonly #busy = new Set<Member>();
-  readonly #waiting: Waiter[] = [];
+  readonly #waiting = new Set<Waiter>();
   #opening = 0;
   #closed = false;
 
@@ -119,22 +120,30 @@ export class MariadbPool {
 
   #wait(timeoutMs: number): Promise<Member> {
     return new Promise((resolve, reject) => {
-      const waiter: Waiter = {
-        resolve: (member) => {
-          clearTimeout(timer);
-          resolve(member);
-        },
-        reject: (error) => {
-          clearTimeout(timer);
-          reject(error);
-        },
-      };
-      const timer = setTimeout(() => {
-        this.#waiting.splice(this.#waiting.indexOf(waiter), 1);
-        reject(new LedgerUnavailable(`no connection to the database ${this.#place} was free within ${timeoutMs} ms`));
-      }, timeoutMs);
-      this.#waiting.push(waiter);
+      const waiter: Waiter = { resolve, reject, timer: setTimeout(() => this.#giveUp(waiter, timeoutMs), timeoutMs) };
+      this.#waiting.add(waiter);
     });
+  }
+
+  #giveUp(waiter: Waiter, timeoutMs: number): void {
+    this.#waiting.delete(waiter);
+    waiter.reject(
+      new LedgerUnavailable(`no connection to the database ${this.#place} was free within ${timeoutMs} ms`),
+    );
+  }
+
+  #takeWaiter(): Waiter | undefined {
+    const [waiter] = this.#waiting;
+    if (waiter === undefined) return undefined;
+    this.#waiting.delete(waiter);
+    clearTimeout(waiter.timer);
+    return waiter;
+  }
+
+  /** A place is free: who waits longest gets a new connection, or hears why there is none. */
+  #openForWaiter(): void {
+    const waiter = this.#takeWaiter();
+    if (waiter !== undefined) this.#open().then(waiter.resolve, waiter.reject);
   }
 
   async #open(): Promise<Member> {
@@ -159,6 +168,7 @@ export class MariadbPool {
       return member;
     } catch (error) {
       socket?.destroy();
+      setImmediate(() => this.#openForWaiter());
       if (!isConnectionLost(error) || isRefusedLogin(error) || isUnknownDatabase(error)) throw error;
       throw new LedgerUnavailable(`the database ${this.#place} cannot be reached: ${reasonOf(error)}`, error);
     } finally {
@@ -181,17 +191,17 @@ export class MariadbPool {
   #release(member: Member, succeeded: boolean): void {
     const sound = this.#busy.delete(member) && succeeded && !this.#closed && member.connection.isValid();
     if (!sound) member.socket.destroy();
-    const waiter = this.#waiting.shift();
+    if (!sound) {
+      this.#openForWaiter();
+      return;
+    }
+    const waiter = this.#takeWaiter();
     if (waiter === undefined) {
-      if (sound) this.#idle.push(member);
+      this.#idle.push(member);
       return;
     }
-    if (sound) {
-      this.#busy.add(member);
-      waiter.resolve(member);
-      return;
-    }
-    this.#open().then(waiter.resolve, waiter.reject);
+    this.#busy.add(member);
+    waiter.resolve(member);
   }
 
   #forget(member: Member): void {
@@ -208,7 +218,7 @@ export class MariadbPool {
 
   async close(): Promise<void> {
     this.#closed = true;
-    for (const waiter of this.#waiting.splice(0)) {
+    for (let waiter = this.#takeWaiter(); waiter !== undefined; waiter = this.#takeWaiter()) {
       waiter.reject(new LedgerUnavailable('the connections to the database are closed'));
     }
     await Promise.all(this.#idle.splice(0).map(({ connection }) => connection.end().catch(() => undefined)));
