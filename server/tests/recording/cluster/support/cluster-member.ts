@@ -3,14 +3,14 @@ import { setTimeout as delay } from 'node:timers/promises';
 import { MariadbLedger } from '../../../../src/ledger/mariadb/mariadb-ledger.ts';
 import { MariadbOwnership } from '../../../../src/ledger/mariadb/mariadb-ownership.ts';
 import type { MariadbAccess } from '../../../../src/ledger/mariadb/mariadb-pool.ts';
-import type { SharedLedger } from '../../../../src/ledger/shared-ledger.ts';
+import { MariadbProjectedReads } from '../../../../src/projections/mariadb/mariadb-projected-reads.ts';
+import { openMariadbProjections } from '../../../../src/projections/mariadb/mariadb-projections.ts';
+import type { Projections } from '../../../../src/projections/projections.ts';
 import { ClusterAcknowledgements } from '../../../../src/recording/cluster/cluster-acknowledgements.ts';
 import { ClusterRecorder } from '../../../../src/recording/cluster/cluster-recorder.ts';
 import { MariadbPartitionStates } from '../../../../src/recording/cluster/mariadb/mariadb-partition-states.ts';
-import type { ProjectedKeys, ProjectedReads, ProjectedRows } from '../../../../src/recording/cluster/projected-rows.ts';
 import { RedisRecordedChannel } from '../../../../src/recording/cluster/redis/redis-recorded-channel.ts';
 import { CommandExecutor } from '../../../../src/recording/command-executor.ts';
-import type { ImageSource } from '../../../../src/recording/restore.ts';
 import { undoOf } from '../../../../src/recording/undo.ts';
 import type { Entry } from '../../../../src/stock/entry.ts';
 import { decodeEntry } from '../../../../src/stock/entry-codec.ts';
@@ -20,10 +20,6 @@ import { RedisRefill } from '../../../../src/stock/redis/redis-filling.ts';
 import { RedisJournal } from '../../../../src/stock/redis/redis-journal.ts';
 import { RedisStockEngine } from '../../../../src/stock/redis/redis-stock-engine.ts';
 import { Scripts } from '../../../../src/stock/redis/scripts.ts';
-import { ReplayedRows } from '../../../projections/replayed-rows.ts';
-
-/** The image of a system without projections: the ledger alone fills the engine. */
-const NO_IMAGE: ImageSource = { async *image() {} };
 
 export interface MemberOptions {
   redis: RedisTarget;
@@ -46,6 +42,7 @@ export class ClusterMember {
   readonly acknowledgements: ClusterAcknowledgements;
   readonly executor: CommandExecutor;
   readonly recorder: ClusterRecorder;
+  readonly #projections: Projections;
   readonly #connection: RedisConnection;
 
   static async open(options: MemberOptions): Promise<ClusterMember> {
@@ -53,12 +50,19 @@ export class ClusterMember {
     const note = (error: Error) => log.push(`trouble: ${error.message}`);
     const connection = await openRedis(options.redis, note);
     const scripts = options.scripts ?? new Scripts();
-    const [ledger, journal, channel] = await Promise.all([
-      MariadbLedger.open(options.database),
+    const ledger = await MariadbLedger.open(options.database);
+    const [projections, journal, channel] = await Promise.all([
+      openMariadbProjections({
+        access: options.database,
+        projects: true,
+        ledger,
+        recordedSeq: async (partition) => (await ledger.headsOf([partition]))[0]?.seq ?? 0,
+        log: { info: () => undefined, error: (message) => log.push(`projections: ${message}`) },
+      }),
       RedisJournal.open(connection, scripts),
       RedisRecordedChannel.open(connection, note),
     ]);
-    return new ClusterMember(options, { connection, scripts, ledger, journal, channel, log });
+    return new ClusterMember(options, { connection, scripts, ledger, journal, channel, projections, log });
   }
 
   private constructor(
@@ -69,10 +73,12 @@ export class ClusterMember {
       ledger: MariadbLedger;
       journal: RedisJournal;
       channel: RedisRecordedChannel;
+      projections: Projections;
       log: string[];
     },
   ) {
-    const { connection, scripts, ledger, journal, channel } = parts;
+    const { connection, scripts, ledger, journal, channel, projections } = parts;
+    this.#projections = projections;
     this.log = parts.log;
     this.#connection = connection;
     this.ledger = ledger;
@@ -96,27 +102,29 @@ export class ClusterMember {
       engine: this.engine,
       ledger,
       acknowledgements: this.acknowledgements,
-      findProjectedHold: async (hqId, reservationId) => this.projected.hold(hqId, reservationId),
+      findProjectedHold: async (hqId, reservationId) => {
+        const found = await projections.history.reservation(reservationId);
+        return found?.hqId === hqId ? found.hold : null;
+      },
     });
-    this.projected = new LedgerRows(ledger);
     this.recorder = new ClusterRecorder({
       journal,
       engine: new RedisRefill(connection, scripts, (error) => this.#note(`trouble: ${error.message}`)),
       ledger,
       ownership: new MariadbOwnership(ledger.connections.writer, name),
       states: this.states,
-      projected: this.projected,
-      images: NO_IMAGE,
+      projected: new MariadbProjectedReads(ledger.connections.reader),
+      images: projections.images,
       channel,
       now,
       poisonRebuildsMax,
       events: {
-        recorded: () => undefined,
+        recorded: ({ partition, seq }) => projections.wake(partition, seq),
         duplicated: (entry) => {
           this.duplicates.push(entry);
           if (undo) void undoOf(entry, this.executor).catch(() => undefined);
         },
-        committed: (s) => (globalThis as any).onCommitted?.(s),
+        committed: () => undefined,
         quarantined: (partitions, reason) => this.#note(`quarantined ${partitions.join(',')}: ${reason}`),
         opened: (heads) =>
           this.#note(`opened ${heads.map(({ partition, epoch }) => `${partition}@${epoch}`).join(',')}`),
@@ -125,8 +133,6 @@ export class ClusterMember {
       },
     });
   }
-
-  readonly projected: LedgerRows;
 
   #note(line: string): void {
     this.log.push(line);
@@ -145,6 +151,7 @@ export class ClusterMember {
 
   async release(): Promise<void> {
     this.acknowledgements.stop();
+    await this.#projections.close();
     await this.#connection.close();
     await this.ledger.close();
   }
@@ -155,49 +162,6 @@ export class ClusterMember {
       const stored = await this.ledger.entries(partition, all.at(-1)?.seq ?? 0, 10_000);
       if (stored.length === 0) return all;
       all.push(...stored.map(({ body }) => decodeEntry(body)));
-    }
-  }
-}
-
-/** Projected rows made of the ledger's entries when they are asked for. */
-class LedgerRows implements ProjectedReads {
-  readonly #ledger: Pick<SharedLedger, 'entries'>;
-  readonly #rows = new ReplayedRows();
-  readonly #reached = new Map<number, number>();
-  readonly #holds = new Map<string, Entry>();
-  #reading: Promise<unknown> = Promise.resolve();
-
-  constructor(ledger: Pick<SharedLedger, 'entries'>) {
-    this.#ledger = ledger;
-  }
-
-  read(keys: readonly ProjectedKeys[]): Promise<ProjectedRows[]> {
-    const read = this.#reading.then(async () => {
-      for (const { partition } of keys) await this.#follow(partition);
-      return this.#rows.read(keys);
-    });
-    this.#reading = read.catch(() => undefined);
-    return read;
-  }
-
-  async hold(hqId: string, reservationId: string) {
-    await this.read([
-      { partition: Number(reservationId.split('_')[1]), levels: [], products: [], stores: [], reservationIds: [] },
-    ]);
-    const entry = this.#holds.get(reservationId);
-    return entry?.hqId === hqId ? (entry.holds.find((hold) => hold.reservationId === reservationId) ?? null) : null;
-  }
-
-  async #follow(partition: number): Promise<void> {
-    for (;;) {
-      const stored = await this.#ledger.entries(partition, this.#reached.get(partition) ?? 0, 10_000);
-      if (stored.length === 0) return;
-      for (const { seq, body } of stored) {
-        const entry = decodeEntry(body);
-        this.#rows.apply(entry);
-        for (const { reservationId } of entry.holds) this.#holds.set(reservationId, entry);
-        this.#reached.set(partition, seq);
-      }
     }
   }
 }
