@@ -4,6 +4,7 @@ import type { FastifyError, FastifyReply, FastifyRequest } from 'fastify';
 import { CatalogUnavailable } from '../catalog/catalog.ts';
 import { NotConfigured } from '../catalog/master-data.ts';
 import { InvalidCursor } from '../events/event-feed.ts';
+import { LedgerUnavailable } from '../ledger/ledger.ts';
 import { HistoryBehind } from '../projections/history-reads.ts';
 import { EngineNotOpen } from '../stock/stock-engine.ts';
 import { problemAnswer, sendAnswer } from './answer.ts';
@@ -33,7 +34,7 @@ export function handleError(error: FastifyError, request: FastifyRequest, reply:
     sendAnswer(reply, withoutEntry(error.execution, request.id));
     return;
   }
-  const problem = problemOf(error);
+  const problem = problemOf(error, request.method);
   // A caller that hung up in the middle of a file is no failure of ours.
   if (problem.code === 'INTERNAL_ERROR' && !request.raw.socket.destroyed) {
     request.log.error(
@@ -44,10 +45,11 @@ export function handleError(error: FastifyError, request: FastifyRequest, reply:
   sendProblem(reply, request.id, problem);
 }
 
-function problemOf(error: FastifyError | Error): Problem {
+function problemOf(error: FastifyError | Error, method: string): Problem {
   if (error instanceof Problem) return error;
   if (error instanceof HistoryBehind) return new Problem('HISTORY_BEHIND', `Nothing was read: ${error.message}.`);
   if (error instanceof EngineNotOpen) return new Problem('NOT_READY', `Nothing was read: ${error.message}.`);
+  if (error instanceof LedgerUnavailable) return unavailable(error, method);
   if (error instanceof InvalidCursor) return new Problem('INVALID_CURSOR', `${error.message}.`);
   if (error instanceof CatalogUnavailable) return new Problem('NOT_RECORDED', `Nothing was done: ${error.message}.`);
   if ('validation' in error && error.validation) return invalid(error);
@@ -58,6 +60,13 @@ function problemOf(error: FastifyError | Error): Problem {
   // The JSON parser says so by its status alone.
   if ('statusCode' in error && error.statusCode === 400) return new Problem('INVALID_JSON', error.message);
   return new Problem('INTERNAL_ERROR', 'The request could not be answered; the log says why.');
+}
+
+/** What only reads has done nothing; whatever else was under way may be recorded, and tells when it is repeated. */
+function unavailable(error: LedgerUnavailable, method: string): Problem {
+  return method === 'GET' || method === 'HEAD'
+    ? new Problem('NOT_READY', `Nothing was read: ${error.message}.`)
+    : new Problem('OUTCOME_UNKNOWN', `It cannot be told now: ${error.message}.`);
 }
 
 function invalid(error: FastifyError): Problem {

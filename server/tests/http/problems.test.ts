@@ -2,6 +2,7 @@ import { readFileSync } from 'node:fs';
 import { join } from 'node:path';
 import { afterAll, beforeAll, describe, expect, it } from 'vitest';
 import { PROBLEMS, type ProblemCode } from '../../src/http/problems.ts';
+import { LedgerUnavailable } from '../../src/ledger/ledger.ts';
 import { HistoryBehind } from '../../src/projections/history-reads.ts';
 import type { Execution } from '../../src/recording/command-executor.ts';
 import { type Answered, TestServer } from './support/test-server.ts';
@@ -175,6 +176,16 @@ describe('every error of the table comes about:', () => {
     expect(typeof answered.body.detail).toBe('string');
     const comesAgain = answered.status === 503 || answered.status === 429;
     expect(answered.headers['retry-after']).toBe(comesAgain ? '1' : undefined);
+  });
+});
+
+describe('a ledger that is away', () => {
+  const away = () => Promise.reject(new LedgerUnavailable('the database is away'));
+  it('has done nothing where something was read, and may have where something was written', async () => {
+    const read = await failing({ history: { levels: away } }, () => server.ask('GET', '/api/v1/stock'));
+    expect([read.status, read.body.code]).toEqual([503, 'NOT_READY']);
+    const written = await failing({ executor: { execute: away } }, () => reserve());
+    expect([written.status, written.body.code]).toEqual([504, 'OUTCOME_UNKNOWN']);
   });
 });
 

@@ -1,7 +1,7 @@
 import { type Connection, SqlError } from 'mariadb';
 import { LedgerUnavailable } from '../../ledger/ledger.ts';
 import { reasonOf } from '../../ledger/mariadb/mariadb-errors.ts';
-import { transact } from '../../ledger/mariadb/mariadb-transaction.ts';
+import { CommitUnknown, transact } from '../../ledger/mariadb/mariadb-transaction.ts';
 import type { MariadbConnections } from '../../ledger/mariadb/open-mariadb.ts';
 import type { Page, PageRequest } from '../../projections/history-reads.ts';
 import { decodePageCursor, encodePageCursor } from '../../projections/page-cursor.ts';
@@ -113,6 +113,7 @@ export class MariadbCatalog implements Catalog {
     try {
       return await transact(this.#connections.writer, work);
     } catch (error) {
+      if (error instanceof CommitUnknown) throw new LedgerUnavailable(error.message, error);
       if (!(error instanceof SqlError || error instanceof LedgerUnavailable)) throw error;
       throw new CatalogUnavailable(`master data cannot be written now: ${reasonOf(error)}`);
     }
