@@ -1,21 +1,20 @@
 /** The application exactly as production builds it, asked without a socket unless a test needs one. */
-import { mkdtempSync, rmSync } from 'node:fs';
-import { tmpdir } from 'node:os';
 import { join } from 'node:path';
 import type { LightMyRequestResponse } from 'fastify';
 import { pino } from 'pino';
 import type { Role } from '../../../src/access/roles.ts';
 import { issueToken, TokenVerifier } from '../../../src/access/tokens.ts';
 import type { RunningApplication } from '../../../src/application.ts';
-import { openApplication } from '../../../src/compose.ts';
 import { buildHttpServer, type HttpServer } from '../../../src/http/server.ts';
 import { Service } from '../../../src/http/service.ts';
 import { Declared, type OpenApi } from './declared.ts';
+import { newInstallation, type TestInstallation } from './test-installation.ts';
 
 /** One description for all servers of a file. */
 let declared: Declared | null = null;
 
 const HOUR_MS = 3_600_000;
+const log = pino({ level: 'silent' });
 
 type Method = 'GET' | 'POST' | 'PUT' | 'DELETE' | 'HEAD' | 'OPTIONS' | 'PATCH';
 
@@ -33,48 +32,54 @@ export interface Answered {
   body: Record<string, unknown>;
 }
 
+interface Node {
+  application: RunningApplication;
+  service: Service;
+  http: HttpServer;
+}
+
 export class TestServer {
-  readonly folder: string;
-  readonly application: RunningApplication;
-  readonly service: Service;
-  readonly http: HttpServer;
+  readonly #installation: TestInstallation;
+  readonly #nodes: readonly [Node, ...Node[]];
+  #asked = 0;
   /** Of an admin of HQ001. */
   admin = '';
 
-  private constructor(folder: string, application: RunningApplication, service: Service, http: HttpServer) {
-    this.folder = folder;
-    this.application = application;
-    this.service = service;
-    this.http = http;
+  private constructor(installation: TestInstallation, nodes: readonly [Node, ...Node[]]) {
+    this.#installation = installation;
+    this.#nodes = nodes;
   }
 
-  static async start(
-    folder = mkdtempSync(join(tmpdir(), 'holdfast-http-')),
-    rateLimit: number | null = null,
-  ): Promise<TestServer> {
-    const log = pino({ level: 'silent' });
-    const onFatal = (reason: string) => {
-      throw new Error(reason);
-    };
-    const application = await openApplication({ dataFolder: folder, log, onFatal });
-    const service = new Service({ servesApi: true });
-    const verifier = new TokenVerifier(application.tokenKey, Date.now);
-    const http = await buildHttpServer({
-      service,
-      verifier,
-      log,
-      accessLog: false,
-      rateLimit,
-      spoolFolder: join(folder, 'spool'),
-    });
-    service.open(application);
-    const server = new TestServer(folder, application, service, http);
+  static async start(installation?: TestInstallation, rateLimit: number | null = null): Promise<TestServer> {
+    const place = installation ?? (await newInstallation());
+    const [first, ...others] = await place.open();
+    const node = (application: RunningApplication) => serve(application, place.folder, rateLimit);
+    const server = new TestServer(place, [await node(first), ...(await Promise.all(others.map(node)))]);
     server.admin = await server.token('admin', 'HQ001');
     return server;
   }
 
+  /** Of the first node, where there are several. */
+  get application(): RunningApplication {
+    return this.#nodes[0].application;
+  }
+
+  get service(): Service {
+    return this.#nodes[0].service;
+  }
+
+  get http(): HttpServer {
+    return this.#nodes[0].http;
+  }
+
   token(role: Role, hqId: string | null = null, storeId: string | null = null): Promise<string> {
     return issueToken(this.application.tokenKey, { role, hqId, storeId, ttlMs: HOUR_MS }, Date.now());
+  }
+
+  /** The nodes take turns. */
+  #next(): Node {
+    this.#asked += 1;
+    return this.#nodes[this.#asked % this.#nodes.length] as Node;
   }
 
   /**
@@ -86,7 +91,7 @@ export class TestServer {
     const json =
       body === undefined || headers['content-type'] !== undefined ? {} : { 'content-type': 'application/json' };
     const payload = body === undefined ? {} : { payload: typeof body === 'string' ? body : JSON.stringify(body) };
-    const response = await this.http.inject({
+    const response = await this.#next().http.inject({
       method,
       url,
       headers: { ...authorization, ...json, ...headers },
@@ -143,15 +148,31 @@ export class TestServer {
 
   /** Stops it as a signal does, and starts another one on the same data. */
   async restart(): Promise<TestServer> {
-    await this.stop({ keepFolder: true });
-    return TestServer.start(this.folder);
+    await this.#close();
+    return TestServer.start(this.#installation);
   }
 
-  async stop({ keepFolder = false } = {}): Promise<void> {
-    await this.http.close();
-    await this.application.stop();
-    if (!keepFolder) rmSync(this.folder, { recursive: true, force: true });
+  async stop(): Promise<void> {
+    await this.#close();
+    await this.#installation.dispose();
   }
+
+  async #close(): Promise<void> {
+    const close = async ({ http, application }: Node) => {
+      await http.close();
+      await application.stop();
+    };
+    await Promise.all(this.#nodes.map(close));
+  }
+}
+
+async function serve(application: RunningApplication, folder: string, rateLimit: number | null): Promise<Node> {
+  const service = new Service({ servesApi: true });
+  const verifier = new TokenVerifier(application.tokenKey, Date.now);
+  const spoolFolder = join(folder, 'spool');
+  const http = await buildHttpServer({ service, verifier, log, accessLog: false, rateLimit, spoolFolder });
+  service.open(application);
+  return { application, service, http };
 }
 
 function answered(response: LightMyRequestResponse): Answered {

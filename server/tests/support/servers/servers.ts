@@ -10,7 +10,12 @@ import { ROOT } from './test-server.ts';
  * `describe` for a suite that needs real servers. Where the machine cannot have one, the suite is left out, and the
  * summary of the run names it.
  */
-export function describeWith(kinds: ServerKind[], name: string, suite: () => void, options: TestOptions = {}): void {
+export function describeWith(
+  kinds: ServerKind[],
+  name: string,
+  suite: () => void | Promise<void>,
+  options: TestOptions = {},
+): void {
   const lacks = kinds.flatMap((kind) => {
     const lack = lackOf(kind, ROOT);
     return lack === undefined ? [] : [`${kind}: ${lack}`];
