@@ -5,18 +5,15 @@ import { HistoryBehind } from '../../src/projections/history-reads.ts';
 import { Generations } from '../../src/projections/mariadb/generations.ts';
 import { readLayout } from '../../src/projections/mariadb/layout.ts';
 import { readInstallationId } from '../../src/projections/mariadb/ledger-rows.ts';
-import { MariadbProjectedReads } from '../../src/projections/mariadb/mariadb-projected-reads.ts';
 import { MariadbProjectionStore } from '../../src/projections/mariadb/mariadb-projection-store.ts';
 import { ProjectedBatch } from '../../src/projections/mariadb/projected-batch.ts';
 import { Projector } from '../../src/projections/mariadb/projector.ts';
 import { PROJECTION_NAMES } from '../../src/projections/projection.ts';
-import { decodeEntry } from '../../src/stock/entry-codec.ts';
 import { partitionOf } from '../../src/stock/identifiers.ts';
-import { freshDatabase } from '../support/mariadb-database.ts';
-import { HQ, MINUTE, PARTITION, until } from './installation.ts';
+import { asAdmin, freshDatabase } from '../support/mariadb-database.ts';
+import { HQ, PARTITION, until } from './installation.ts';
 import { describeMariadb } from './installations.ts';
 import { MariadbInstallation } from './mariadb-installation.ts';
-import { ReplayedRows } from './replayed-rows.ts';
 
 const STORE = 'STORE-A';
 const item = { storeId: STORE, productId: 'P1' };
@@ -56,10 +53,17 @@ describeMariadb('projections in MariaDB', (server) => {
   /** A projector of another process, driven by hand. */
   async function handDriven(notes: string[] = []) {
     const pool = new MariadbPool(holdfast.access, { connectionsMax: 4, autocommit: true });
-    opened.push(pool);
+    const writer = new MariadbPool(holdfast.access, { connectionsMax: 2, autocommit: false });
+    opened.push(pool, writer);
     const installationId = await pool.use(readInstallationId);
     const generations = new Generations({ pool, installationId, now: Date.now });
-    const projector = new Projector({ pool, generations, isMine: () => true, onNote: (note) => notes.push(note) });
+    const projector = new Projector({
+      pool,
+      writer,
+      generations,
+      isMine: () => true,
+      onNote: (note) => notes.push(note),
+    });
     const seq = async (state = 'serving') => {
       const [row] = await pool.read<{ seq: number }>(
         'select seq from projection_cursors where state = ? and partition_id = ?',
@@ -70,7 +74,7 @@ describeMariadb('projections in MariaDB', (server) => {
     const projectAll = async () => {
       while ((await projector.serve(100)) > 0);
     };
-    return { pool, generations, projector, seq, projectAll };
+    return { pool, writer, generations, projector, seq, projectAll };
   }
 
   const stops = () => holdfast.projections.status().filter(({ stopped }) => stopped !== undefined);
@@ -121,6 +125,40 @@ describeMariadb('projections in MariaDB', (server) => {
       });
     });
 
+    it('one that stalls with a cursor in its hands is overtaken', async () => {
+      await start(false);
+      const stalled = await handDriven();
+      const { serving } = await stalled.pool.use(readLayout);
+      const batch = new ProjectedBatch(serving);
+      const from = serving.cursors[PARTITION];
+      batch.add(from as NonNullable<typeof from>, await holdfast.running.ledger.entries(PARTITION, 0, 3));
+      const { projectAll, seq } = await handDriven();
+      let reached = 0;
+      const stalling = stalled.writer.use(async (connection) => {
+        expect(await batch.lock(connection)).toBe(true);
+        await until(async () => {
+          await projectAll();
+          reached = await seq();
+          return reached === 5;
+        }, 15_000);
+        await batch.write(connection);
+      }, 20_000);
+      await expect(stalling).rejects.toMatchObject({ name: 'LedgerUnavailable' });
+      expect(reached).toBe(5);
+    });
+
+    it('one that was too late to switch keeps no cursor', async () => {
+      await start(false);
+      const [one, other] = [await handDriven(), await handDriven()];
+      await one.projectAll();
+      await one.generations.startRebuild(['settings']);
+      await Promise.all(Array.from({ length: 6 }, (_, index) => (index % 2 === 0 ? one : other).projector.build(100)));
+      const open = await asAdmin<{ transactions: number }>(server(), [
+        'select count(*) as transactions from information_schema.innodb_trx where trx_rows_locked > 0',
+      ]);
+      expect(open).toEqual([{ transactions: 0 }]);
+    });
+
     it('rule 18: one that has missed a switch writes nothing into the tables of before', async () => {
       await start(false);
       const { pool, projectAll, projector, generations } = await handDriven();
@@ -137,6 +175,34 @@ describeMariadb('projections in MariaDB', (server) => {
         expect(await batch.lock(connection)).toBe(false);
         await connection.query('rollback');
       });
+    });
+
+    it('share the partitions by leases, and take over those of one that has left', async () => {
+      await start(true);
+      const shares = async () => {
+        const rows = await holdfast.sql<{ partitions: number }[]>(
+          'select count(*) as partitions from projection_owners where node_id is not null group by node_id',
+        );
+        return rows.map(({ partitions }) => partitions);
+      };
+      const other = await MariadbProjectionStore.open({ access: holdfast.access, projects: true });
+      await until(async () => (await shares()).join() === '32,32');
+      await other.close();
+      await until(async () => (await shares()).join() === '64');
+    });
+
+    it('go on by themselves when the database was killed and is back', async () => {
+      await start(false);
+      await reserveMany(50);
+      const head = (await holdfast.running.ledger.heads())[PARTITION];
+      await holdfast.stop();
+      const store = await MariadbProjectionStore.open({ access: holdfast.access, projects: true });
+      opened.push(store);
+      await server().kill();
+      await server().start();
+      expect(await store.waitFor(PARTITION, head?.seq ?? -1, 15_000)).toBe(true);
+      await holdfast.start();
+      expect((await holdfast.history.levels(ALL)).items[0]?.reserved).toBe(50);
     });
 
     it('leave rows and cursor as one transaction left them', async () => {
@@ -381,90 +447,6 @@ describeMariadb('projections in MariaDB', (server) => {
       await holdfast.stop();
       await holdfast.sql("update projections set version = 99 where name = 'levels'");
       await expect(holdfast.start()).rejects.toMatchObject({ code: 'PROJECTIONS_TOO_NEW' });
-    });
-  });
-
-  describe('whoever is filled from them', () => {
-    async function variedEntries(): Promise<string[]> {
-      await holdfast.entry({
-        type: 'configure-store',
-        storeId: 'STORE-EMPTY',
-        settings: { safetyStock: null, lowThreshold: 4 },
-      });
-      await holdfast.entry({
-        type: 'configure-product',
-        productId: 'P1',
-        settings: { safetyStock: 3, lowThreshold: 9 },
-      });
-      await holdfast.entry({ type: 'configure-level', ...item, settings: { safetyStock: 5, lowThreshold: null } });
-      await holdfast.entry({
-        type: 'count',
-        countedAt: null,
-        reason: 'r',
-        items: [{ storeId: STORE, productId: 'P2', counted: 7, onHandThen: null, basedOn: null }],
-      });
-      const [open = '', released = ''] = await reserveMany(2);
-      await holdfast.entry({ type: 'release', reservationId: released });
-      const late = await holdfast.reserve([{ storeId: 'STORE-B', productId: 'P2', quantity: 2 }], { ttlMs: 1_000 });
-      holdfast.nowMs += MINUTE;
-      await holdfast.expire();
-      await holdfast.entry({ type: 'confirm', reservationId: late, orderId: 'O-1', keepRest: false });
-      return [open, released, late];
-    }
-
-    it('an engine knows all that it knew', async () => {
-      await start(true);
-      const ids = await variedEntries();
-      const keys = [STORE, 'STORE-B', 'STORE-EMPTY', 'HQ'].flatMap((storeId) =>
-        ['P1', 'P2'].map((productId) => ({ storeId, productId })),
-      );
-      const known = () => ({
-        levels: holdfast.engine.levels(HQ, keys),
-        totals: ['P1', 'P2'].map((productId) => ({ ...holdfast.engine.totals(HQ, productId), updatedAt: 0 })),
-        holds: ids.map((id) => holdfast.engine.hold(id)?.hold),
-        counts: holdfast.engine.counts(),
-      });
-      await holdfast.projected();
-      const before = known();
-      await holdfast.stop();
-      await holdfast.start();
-      expect(known()).toEqual(before);
-    });
-
-    it('is told of some partitions alone, in chunks', async () => {
-      await start(true);
-      await reserveMany(3);
-      await holdfast.stock([STORE], ['P1'], OTHER);
-      await holdfast.projected();
-      const kinds: string[] = [];
-      for await (const chunk of holdfast.projections.images.image(0, [PARTITION])) {
-        kinds.push(chunk.kind);
-        if (chunk.kind === 'cursors') expect(chunk.rows).toMatchObject([{ partition: PARTITION, seq: 8 }]);
-        if (chunk.kind === 'levels') expect(new Set(chunk.rows.map(({ hqId }) => hqId))).toEqual(new Set([HQ]));
-      }
-      expect(kinds).toEqual(['cursors', 'stores', 'products', 'levels', 'holds']);
-      for await (const { kind } of holdfast.projections.images.image(0)) if (kind === 'cursors') break;
-    });
-
-    it('rule 9: a recorder reads rows that are as the entries left them, many at once', async () => {
-      await start(true);
-      const ids = await variedEntries();
-      await holdfast.projected();
-      const replayed = new ReplayedRows();
-      for (const { body } of await holdfast.running.ledger.entries(PARTITION, 0, 1_000))
-        replayed.apply(decodeEntry(body));
-      const hqId = HQ;
-      const products = ['P1', 'P2', 'P-NONE'].map((productId) => ({ hqId, productId }));
-      const stores = [STORE, 'STORE-B', 'STORE-EMPTY', 'NOWHERE'].map((storeId) => ({ hqId, storeId }));
-      const levels = stores.flatMap(({ storeId }) => products.map(({ productId }) => ({ hqId, storeId, productId })));
-      const none = `rsv_${PARTITION}_${'0'.repeat(24)}`;
-      const keys = [
-        { partition: PARTITION, levels, products, stores, reservationIds: [...ids, none] },
-        { partition: partitionOf(OTHER), levels: [], products: [], stores: [], reservationIds: [] },
-      ];
-      const pool = new MariadbPool(holdfast.access, { connectionsMax: 1, autocommit: true });
-      opened.push(pool);
-      expect(await new MariadbProjectedReads(pool).read(keys)).toEqual(await replayed.read(keys));
     });
   });
 });

@@ -4,7 +4,8 @@ import { chainHash } from '../../src/ledger/chain.ts';
 import { InvalidHead } from '../../src/reconciliation/verify.ts';
 import type { Entry } from '../../src/stock/entry.ts';
 import { decodeEntry, encodeEntry } from '../../src/stock/entry-codec.ts';
-import { HQ, Installation, MINUTE, PARTITION, UNSET } from '../projections/installation.ts';
+import { HQ, Installation, PARTITION } from '../projections/installation.ts';
+import { everyCommand } from './every-command.ts';
 
 const STORE = 'STORE-A';
 const item = { storeId: STORE, productId: 'P1' };
@@ -23,7 +24,7 @@ function spoilCopies(): void {
   let template: Installation;
   beforeAll(async () => {
     await startStocked();
-    await everyCommand();
+    await everyCommand(holdfast);
     await holdfast.projected();
     await holdfast.stop();
     template = holdfast;
@@ -32,71 +33,6 @@ function spoilCopies(): void {
     holdfast = Installation.copyOf(template);
   });
   afterAll(() => template.dispose());
-}
-
-/** One of every command, a late confirmation, refusals and expiries among them. */
-async function everyCommand(): Promise<void> {
-  await holdfast.entry({ type: 'receive', items: [{ storeId: 'HQ', productId: 'P1', quantity: 50 }] });
-  await holdfast.entry({
-    type: 'distribute',
-    storeId: STORE,
-    reason: 'r',
-    items: [{ ...item, storeId: 'HQ', quantity: 20 }],
-  });
-  await holdfast.entry({
-    type: 'transfer',
-    fromStoreId: STORE,
-    toStoreId: 'STORE-B',
-    reason: 'r',
-    items: [{ ...item, quantity: 5 }],
-  });
-  await holdfast.entry({ type: 'issue', items: [{ ...item, quantity: 2 }] });
-  await holdfast.entry({ type: 'adjust', reason: 'found', items: [{ ...item, change: 3 }] });
-  await holdfast.entry({
-    type: 'count',
-    countedAt: null,
-    reason: 'r',
-    items: [{ ...item, counted: 90, onHandThen: null, basedOn: null }],
-  });
-  await holdfast.entry({ type: 'configure-product', productId: 'P1', settings: { safetyStock: 2, lowThreshold: 8 } });
-  await holdfast.entry({ type: 'configure-level', ...item, settings: { safetyStock: 4, lowThreshold: null } });
-  await holdfast.entry({
-    type: 'configure-product',
-    productId: 'P1',
-    settings: { safetyStock: 3, lowThreshold: null },
-  });
-  await holdfast.entry({ type: 'configure-level', ...item, settings: UNSET });
-  await holdfast.entry({ type: 'configure-store', storeId: STORE, settings: { safetyStock: null, lowThreshold: 1 } });
-  await holdfast.entry({ type: 'issue', items: [{ ...item, quantity: 1_000_000 }] });
-  const ids = [];
-  for (let index = 0; index < 6; index += 1)
-    ids.push(
-      await holdfast.reserve([
-        { ...item, quantity: 2 },
-        { storeId: 'STORE-B', productId: 'P2', quantity: 1 },
-      ]),
-    );
-  const [whole = '', part = '', kept = '', released = '', late = ''] = ids;
-  await holdfast.entry({ type: 'confirm', reservationId: whole, orderId: 'O-1', keepRest: false });
-  await holdfast.entry({
-    type: 'confirm',
-    reservationId: part,
-    orderId: 'O-2',
-    keepRest: false,
-    items: [{ ...item, quantity: 1 }],
-  });
-  await holdfast.entry({
-    type: 'confirm',
-    reservationId: kept,
-    orderId: 'O-3',
-    keepRest: true,
-    items: [{ ...item, quantity: 1 }],
-  });
-  await holdfast.entry({ type: 'release', reservationId: released });
-  await holdfast.entry({ type: 'extend', reservationId: kept, ttlMs: 60 * MINUTE });
-  holdfast.nowMs += 10 * MINUTE;
-  await holdfast.expire();
-  await holdfast.entry({ type: 'confirm', reservationId: late, orderId: 'O-5', keepRest: false });
 }
 
 /** Writes another text for an entry, and the hashes of all entries from it on: a forgery that the chain alone cannot show. */
@@ -132,7 +68,7 @@ describe('verify', () => {
   beforeEach(startStocked);
 
   it('finds nothing wrong with one of every command, twice, and after a restart', async () => {
-    await everyCommand();
+    await everyCommand(holdfast);
     const progress: [number, number][] = [];
     const report = await holdfast.verify({ onProgress: (done, total) => progress.push([done, total]) });
     expect(report).toMatchObject({ ok: true, findings: [], levels: 5, openReservations: 1 });
@@ -160,7 +96,7 @@ describe('verify', () => {
   }, 60_000);
 
   it('agrees with a head that was kept, and finds another', async () => {
-    await everyCommand();
+    await everyCommand(holdfast);
     const [head = { partition: 0, seq: 0, hash: '' }] = (await holdfast.verify()).partitions;
     await holdfast.reserve([{ ...item, quantity: 1 }]);
     const text = ({ seq, hash }: { seq: number; hash: string }) => `${PARTITION}:${seq}:${hash}`;
@@ -301,7 +237,7 @@ describe('verify finds in the projections', () => {
 describe('verify finds in the engine', () => {
   beforeEach(async () => {
     await startStocked();
-    await everyCommand();
+    await everyCommand(holdfast);
   });
 
   const replaced = (

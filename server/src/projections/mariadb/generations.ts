@@ -9,7 +9,7 @@ import { PARTITION_COUNT } from '../../stock/limits.ts';
 import { PROJECTION_NAMES, type ProjectionName } from '../projection.ts';
 import type { RebuildProgress } from '../projection-store.ts';
 import { readLayout, type TableGroup, type TableState } from './layout.ts';
-import { createStatements, dropStatements, PROJECTIONS, SHARED_TABLES } from './projection-tables.ts';
+import { createStatements, dropStatements, PROJECTING, PROJECTIONS, SHARED_TABLES } from './projection-tables.ts';
 
 const LOCK_SECONDS = 10;
 /** Time for tables to be created or dropped, whatever else the database does. */
@@ -39,6 +39,10 @@ export class Generations {
   prepare(): Promise<readonly ProjectionName[]> {
     return this.#exclusively(async (connection) => {
       for (const statement of SHARED_TABLES) await connection.query(statement);
+      await connection.batch(
+        `insert ignore into ${PROJECTING.owners} (partition_id) values (?)`,
+        Array.from({ length: PARTITION_COUNT }, (_, partition) => [partition]),
+      );
       const { serving, building } = await readLayout(connection);
       const outdated = PROJECTION_NAMES.filter((name) => !serving.names.includes(name));
       if (serving.cursors.length === 0) await this.#create(connection, 'serving', outdated);

@@ -39,7 +39,7 @@ export class MariadbProjectedReads implements ProjectedReads {
     this.#pool = pool;
   }
 
-  /** @throws MariadbUnavailable; HistoryBehind while tables of this version are built for the first time */
+  /** @throws LedgerUnavailable; HistoryBehind while tables of this version are built for the first time */
   read(keys: readonly ProjectedKeys[]): Promise<ProjectedRows[]> {
     return this.#pool.use((connection) =>
       inSnapshot(connection, (_, tables) => Promise.all(keys.map((each) => readPartition(connection, tables, each)))),

@@ -64,7 +64,7 @@ export class MariadbProjectionStore implements ProjectionStore {
     this.#forwarding = parts.projector === null ? Promise.resolve() : this.#forward(parts.projector);
   }
 
-  /** The ledger's tables must be there. @throws ProjectionsUnusable, MariadbUnavailable */
+  /** The ledger's tables must be there. @throws ProjectionsUnusable, LedgerUnavailable */
   static async open({ access, projects }: MariadbProjectionStoreOptions): Promise<MariadbProjectionStore> {
     const pool = new MariadbPool(access, { connectionsMax: CONNECTIONS, autocommit: true });
     const imagePool = new MariadbPool(access, { connectionsMax: CONNECTIONS, autocommit: true });

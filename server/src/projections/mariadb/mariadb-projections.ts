@@ -10,7 +10,7 @@ export interface MariadbProjectionsOptions extends MariadbProjectionStoreOptions
   log: ProjectionLog;
 }
 
-/** @throws ProjectionsUnusable, MariadbUnavailable with what to do about it. */
+/** @throws ProjectionsUnusable, LedgerUnavailable with what to do about it. */
 export async function openMariadbProjections(options: MariadbProjectionsOptions): Promise<Projections> {
   const { access, projects, ...parts } = options;
   const store = await MariadbProjectionStore.open({ access, projects });

@@ -40,7 +40,7 @@ export class ProjectionProgress {
     this.#pool = pool;
   }
 
-  /** @throws MariadbUnavailable */
+  /** @throws LedgerUnavailable */
   async start(outdated: readonly ProjectionName[]): Promise<void> {
     if (outdated.length > 0) {
       this.report({

@@ -4,6 +4,7 @@
  * transaction. Keys are the ids themselves, the partition first: whoever projects or reads one partition touches no
  * other's pages.
  */
+import type { LeaseTables } from '../../ledger/mariadb/mariadb-ownership.ts';
 import { AUDIT_VERSION } from '../audit.ts';
 import { LEVELS_VERSION } from '../levels.ts';
 import { MOVEMENTS_VERSION } from '../movements.ts';
@@ -113,6 +114,9 @@ export function dropStatements(name: ProjectionName, generation: number): string
   return Object.keys(PROJECTIONS[name].tables).map((table) => `drop table if exists ${tableOf(table, generation)}`);
 }
 
+/** Who projects which partitions. */
+export const PROJECTING: LeaseTables = { owners: 'projection_owners', nodes: 'projectors' };
+
 /**
  * What all generations share. `state` is `serving`, `building` or `retired`. The layout of what is read is the highest
  * `layout` of its projections, so that one statement tells both; of what is being built, its generation.
@@ -137,6 +141,14 @@ export const SHARED_TABLES = [
     stop_kind varchar(32) character set ascii collate ascii_bin,
     stop_reason text character set utf8mb4,
     primary key (state, partition_id)
+  ) engine = InnoDB`,
+  `create table if not exists projection_owners (
+    partition_id int not null primary key,
+    node_id varchar(64) character set ascii collate ascii_bin
+  ) engine = InnoDB`,
+  `create table if not exists projectors (
+    node_id varchar(64) character set ascii collate ascii_bin not null primary key,
+    lease_until bigint not null
   ) engine = InnoDB`,
   `create table if not exists projection_rebuilds (
     rebuild_id int not null auto_increment primary key,

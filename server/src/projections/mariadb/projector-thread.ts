@@ -1,11 +1,14 @@
 /** The thread that projects: parsing entries and comparing rows takes a share of a core that callers wait for. */
+import { randomUUID } from 'node:crypto';
 import { setPriority } from 'node:os';
 import { setTimeout as delay } from 'node:timers/promises';
 import { workerData } from 'node:worker_threads';
+import { MariadbOwnership } from '../../ledger/mariadb/mariadb-ownership.ts';
 import { type MariadbAccess, MariadbPool } from '../../ledger/mariadb/mariadb-pool.ts';
 import { serveThread } from '../../threads/serve-thread.ts';
 import type { ProjectorReport } from '../projection-store.ts';
 import { Generations } from './generations.ts';
+import { PROJECTING } from './projection-tables.ts';
 import { Projector } from './projector.ts';
 
 /** Entries in one transaction. */
@@ -16,25 +19,33 @@ const GATHER_MS = 10;
 const POLL_MS = 50;
 const RETRY_MS = 1_000;
 const UPKEEP_MS = 10_000;
+/** A quarter of a lease. */
+const RENEW_MS = 500;
+const CLOSE_MS_MAX = 3_000;
 /** Below the threads that callers wait for: a backlog takes only what they leave. */
 const NICENESS = 10;
-/** One to look and write, one to change tables. */
+/** One to look, one to change tables; one to write, one to renew leases. */
 const CONNECTIONS = 2;
 
 const { access, installationId } = workerData as { access: MariadbAccess; installationId: string };
 const pool = new MariadbPool(access, { connectionsMax: CONNECTIONS, autocommit: true });
+const writer = new MariadbPool(access, { connectionsMax: CONNECTIONS, autocommit: false });
+const ownership = new MariadbOwnership(writer, randomUUID(), PROJECTING);
 const generations = new Generations({ pool, installationId, now: Date.now });
 const reports: ProjectorReport[] = [];
 let reportReader: ((report: ProjectorReport | null) => void) | null = null;
 let wakeUp: (() => void) | null = null;
 let closing = false;
 let running: Promise<void> | null = null;
+let mine: ReadonlySet<number> = new Set();
+let renewing: Promise<void> | null = null;
 let upkeptAt = 0;
 
 const projector = new Projector({
   pool,
+  writer,
   generations,
-  isMine: () => true,
+  isMine: (partition) => mine.has(partition),
   onNote: (text) => report({ kind: 'note', text }),
 });
 
@@ -81,6 +92,19 @@ async function step(): Promise<boolean> {
   }
 }
 
+/** A lease saves work and guards nothing: while it cannot be renewed, what was owned is projected on. */
+async function renewLeases(): Promise<void> {
+  while (!closing) {
+    await ownership.renew().then(
+      (partitions) => {
+        mine = new Set(partitions);
+      },
+      () => undefined,
+    );
+    await delay(RENEW_MS);
+  }
+}
+
 async function upkeep(): Promise<void> {
   if (performance.now() - upkeptAt < UPKEEP_MS) return;
   upkeptAt = performance.now();
@@ -104,6 +128,7 @@ serveThread({
   async open(): Promise<void> {
     lowerPriority();
     await projector.start();
+    renewing = renewLeases();
     running = run();
   },
   wake: () => wakeUp?.(),
@@ -116,8 +141,9 @@ serveThread({
   async close(): Promise<void> {
     closing = true;
     wakeUp?.();
-    await Promise.race([running, delay(RETRY_MS)]);
-    await pool.close();
+    await Promise.race([Promise.all([running, renewing]), delay(CLOSE_MS_MAX)]);
+    await ownership.leave().catch(() => undefined);
+    await Promise.all([pool.close(), writer.close()]);
     deliver();
   },
 });

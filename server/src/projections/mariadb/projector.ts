@@ -18,6 +18,8 @@ import { ProjectedBatch } from './projected-batch.ts';
 export interface ProjectorParts {
   /** With autocommit. */
   pool: MariadbPool;
+  /** Without; the server ends its connections when they fall silent, so that a stalled projector holds no cursor. */
+  writer: MariadbPool;
   generations: Generations;
   /** Whether this process is to project the partition now; it saves work, and guards nothing. */
   isMine: (partition: number) => boolean;
@@ -134,8 +136,7 @@ export class Projector {
   }
 
   async #write(batch: ProjectedBatch): Promise<void> {
-    await this.#parts.pool.use(async (connection) => {
-      await connection.query('begin');
+    await this.#parts.writer.use(async (connection) => {
       if (await batch.lock(connection)) await batch.write(connection);
       await connection.query('commit');
     }, WRITE_MS_MAX);
@@ -191,10 +192,12 @@ export class Projector {
 
   /** Holds all cursors, builds what is left, and switches. */
   async #switch(serving: TableGroup, building: TableGroup): Promise<number> {
-    const built = await this.#parts.pool.use(async (connection) => {
-      await connection.query('begin');
+    const built = await this.#parts.writer.use(async (connection) => {
       const [served, reached] = [await lockAll(connection, serving), await lockAll(connection, building)];
-      if (served === null || reached === null) return null;
+      if (served === null || reached === null) {
+        await connection.query('rollback');
+        return null;
+      }
       const batch = new ProjectedBatch(building);
       for (const cursor of reached) {
         const goal = served.find(({ partition }) => partition === cursor.partition)?.seq ?? 0;
