@@ -251,6 +251,8 @@ describe('rule 11: the comparison of the cursor is the fence', () => {
     const successes = answers.filter((each) => each.status === 'recorded' && each.entry.outcome.status === 'reserved');
     expect(successes).toHaveLength(10);
     expect(soundLevel()).toEqual({ onHand: 10, reserved: 10 });
+    // What the other recorded meanwhile is no evidence against the engine.
+    expect(cluster.ledger.evidence).toEqual([]);
   });
 
   it('rule 11: one that was stopped in mid-commit comes back to find the partition with another, and announces nothing', async () => {
