@@ -7,6 +7,7 @@ import { overload } from './overload.ts';
 import { project } from './project.ts';
 import { publish } from './publish.ts';
 import { recordMariadb } from './record-mariadb.ts';
+import { reserveCluster } from './reserve-cluster.ts';
 import { reserveEmbedded } from './reserve-embedded.ts';
 import { restart } from './restart.ts';
 import { scaleHistory } from './scale-history.ts';
@@ -17,6 +18,7 @@ import { strategies } from './strategies.ts';
 export const benchmarks: readonly Benchmark[] = [
   reserveEmbedded,
   reserveHttp,
+  reserveCluster,
   readHttp,
   basket,
   confirm,

@@ -5,9 +5,9 @@ import type { RunningApplication } from '../../server/src/application.ts';
 import { openApplication } from '../../server/src/compose.ts';
 import type { CommandExecutor, Execution } from '../../server/src/recording/command-executor.ts';
 import type { Command, Item } from '../../server/src/stock/commands.ts';
-import type { StockEngine } from '../../server/src/stock/stock-engine.ts';
+import type { CommandRequest, StockEngine } from '../../server/src/stock/stock-engine.ts';
 import { BATCH_METRIC, type Commits, commitsOf } from './commits.ts';
-import { HQ, productId, type Stock, storeId } from './stock.ts';
+import { HQ, hqId, productId, type Stock, storeId } from './stock.ts';
 
 const LINES_PER_RECEIPT = 500;
 const RECEIPTS_IN_FLIGHT = 8;
@@ -57,23 +57,36 @@ export async function openInstallation(folder: string): Promise<Installation> {
   return installationOf(await openRunning(folder));
 }
 
-export function execute({ executor }: Installation, command: Command, operationId: string | null): Promise<Execution> {
-  return executor.execute({
+export function requestOf(command: Command, operationId: string | null, hq = HQ): CommandRequest {
+  return {
     ...PROVENANCE,
-    hqId: HQ,
+    hqId: hq,
     operationId,
     fingerprint: operationId === null ? null : operationId.slice(0, 22),
     command,
-  });
+  };
+}
+
+export function execute(
+  { executor }: Pick<Installation, 'executor'>,
+  command: Command,
+  operationId: string | null,
+  hq = HQ,
+): Promise<Execution> {
+  return executor.execute(requestOf(command, operationId, hq));
 }
 
 /** Makes stores and products known and receives the stock, several receipts under way at a time. */
 export async function stockUp(installation: Installation, stock: Stock): Promise<void> {
+  for (let index = 0; index < (stock.hqs ?? 1); index += 1) await stockUpHq(installation, stock, hqId(index));
+}
+
+async function stockUpHq(installation: Installation, stock: Stock, hq: string): Promise<void> {
   await inParallel(stock.stores, (index) =>
-    execute(installation, { type: 'configure-store', storeId: storeId(index), settings: UNSET }, null),
+    execute(installation, { type: 'configure-store', storeId: storeId(index), settings: UNSET }, null, hq),
   );
   await inParallel(stock.products, (index) =>
-    execute(installation, { type: 'configure-product', productId: productId(index), settings: UNSET }, null),
+    execute(installation, { type: 'configure-product', productId: productId(index), settings: UNSET }, null, hq),
   );
   const levels = stock.stores * stock.products;
   await inParallel(Math.ceil(levels / LINES_PER_RECEIPT), (index) => {
@@ -86,7 +99,7 @@ export async function stockUp(installation: Installation, stock: Stock): Promise
         quantity: stock.quantity,
       };
     });
-    return execute(installation, { type: 'receive', items }, `stock-up-${index}-${levels}`);
+    return execute(installation, { type: 'receive', items }, `stock-up-${index}-${levels}`, hq);
   });
 }
 

@@ -1,11 +1,12 @@
 /** What callers of the benchmarks ask for. */
 import { randomUUID } from 'node:crypto';
 import type { Execution } from '../../server/src/recording/command-executor.ts';
-import type { Item } from '../../server/src/stock/commands.ts';
+import type { Command, Item } from '../../server/src/stock/commands.ts';
 import { newReservationId, partitionOf } from '../../server/src/stock/identifiers.ts';
+import type { CommandRequest } from '../../server/src/stock/stock-engine.ts';
 import type { Work } from '../load/closed-loop.ts';
-import { execute, type Installation } from './installation.ts';
-import { HQ, productId, type Stock, storeId } from './stock.ts';
+import { execute, type Installation, requestOf } from './installation.ts';
+import { HQ, hqId, productId, type Stock, storeId } from './stock.ts';
 
 /**
  * `reserve`: one unit of a product at a store, both by chance. `basket`: five products of one store, counted in
@@ -21,7 +22,8 @@ export function workOf(workload: Workload, installation: Installation, stock: St
   switch (workload) {
     case 'reserve':
       return async () => {
-        await reserve(installation, [itemAt(stock, Math.floor(Math.random() * stock.stores))]);
+        const hq = hqId(Math.floor(Math.random() * (stock.hqs ?? 1)));
+        await reserve(installation, [itemAt(stock, Math.floor(Math.random() * stock.stores))], hq);
         return 1;
       };
     case 'basket':
@@ -52,27 +54,22 @@ function basket(stock: Stock): Item[] {
   return [...items.values()];
 }
 
-const partition = partitionOf(HQ);
-
 /** Callers' ids are random, so the index over them is written at random places: the hard case. */
-function askToReserve(installation: Installation, reservationId: string, items: Item[]): Promise<Execution> {
-  const transactionId = randomUUID();
-  const sellingStore = items[0]?.storeId ?? '';
-  const command = {
-    type: 'reserve' as const,
-    reservationId,
-    storeId: sellingStore,
-    transactionId,
+function reservationOf(items: Item[], hq: string): Extract<Command, { type: 'reserve' }> {
+  return {
+    type: 'reserve',
+    reservationId: newReservationId(partitionOf(hq)),
+    storeId: items[0]?.storeId ?? '',
+    transactionId: randomUUID(),
     ttlMs: TTL_MS,
     items,
   };
-  return execute(installation, command, transactionId);
 }
 
-async function reserve(installation: Installation, items: Item[]): Promise<string> {
-  const reservationId = newReservationId(partition);
-  expectOutcome(await askToReserve(installation, reservationId, items), 'reserved');
-  return reservationId;
+async function reserve(installation: Installation, items: Item[], hq = HQ): Promise<string> {
+  const command = reservationOf(items, hq);
+  expectOutcome(await execute(installation, command, command.transactionId, hq), 'reserved');
+  return command.reservationId;
 }
 
 /** The installation has too much to do: it said so, and did nothing. */
@@ -99,9 +96,16 @@ export function refusable(work: Work): () => Promise<'done' | 'refused'> {
 
 const HOT: Item = { storeId: storeId(0), productId: productId(0), quantity: 1 };
 
+/** A request for one unit of the hot product. */
+export function hotReservation(): CommandRequest {
+  const command = reservationOf([HOT], HQ);
+  return requestOf(command, command.transactionId);
+}
+
 /** One unit of the hot product; a refusal costs no more than it must, for most answers of an overload are one. */
 export async function tryReserve(installation: Installation): Promise<'done' | 'refused'> {
-  const answer = await askToReserve(installation, newReservationId(partition), [HOT]);
+  const command = reservationOf([HOT], HQ);
+  const answer = await execute(installation, command, command.transactionId);
   if (answer.status === 'unavailable' && answer.reason === 'overloaded') return 'refused';
   expectOutcome(answer, 'reserved');
   return 'done';

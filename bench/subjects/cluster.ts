@@ -1,0 +1,78 @@
+/** A process that is one node of a cluster, without HTTP before it, and puts load on it. */
+import { randomBytes } from 'node:crypto';
+import { setTimeout as delay } from 'node:timers/promises';
+import pino from 'pino';
+import type { RunningApplication } from '../../server/src/application.ts';
+import { type ClusterNodeConfig, openClusterNode } from '../../server/src/compose-cluster.ts';
+import type { MariadbAccess } from '../../server/src/ledger/mariadb/mariadb-pool.ts';
+import type { ProcessRole } from '../../server/src/process-roles.ts';
+import { serveCalls } from '../harness/child-process.ts';
+import type { Sample } from '../harness/sample.ts';
+import { closedLoop, type LoadShape } from '../load/closed-loop.ts';
+import { commitNotes } from './commits.ts';
+import { decideOnly } from './deciding.ts';
+import { installationOf, stockUp } from './installation.ts';
+import type { Stock } from './stock.ts';
+import { type Workload, workOf } from './workloads.ts';
+
+const READY_POLL_MS = 20;
+const TOKEN_KEY_BYTES = 32;
+
+/** Where the servers are that all nodes share. */
+export interface ClusterPlace {
+  redisUrl: string;
+  database: MariadbAccess;
+}
+
+let application: RunningApplication | null = null;
+
+function opened(): RunningApplication {
+  if (application === null) throw new Error('no node is open');
+  return application;
+}
+
+function configOf({ redisUrl, database }: ClusterPlace, roles: readonly ProcessRole[]): ClusterNodeConfig {
+  return {
+    node: `node-${process.pid}`,
+    redis: { kind: 'standalone', url: redisUrl },
+    database,
+    locks: { kind: 'redis' },
+    log: pino({ level: 'warn' }, pino.destination({ fd: 2, sync: true })),
+    roles: new Set(roles),
+    kafka: null,
+    topics: {},
+    outbox: 'relay',
+    poisonRebuildsMax: 1,
+    tokenKey: randomBytes(TOKEN_KEY_BYTES),
+    spoolFolder: '.',
+  };
+}
+
+serveCalls(
+  {
+    /** How long that took until commands can be decided, in milliseconds. */
+    async open(place: ClusterPlace, roles: readonly ProcessRole[]): Promise<number> {
+      const startedAt = performance.now();
+      application = await openClusterNode(configOf(place, roles));
+      while (!application.isReady()) await delay(READY_POLL_MS);
+      return performance.now() - startedAt;
+    },
+    stockUp: (stock: Stock) => stockUp(installationOf(opened()), stock),
+    async measure(workload: Workload, stock: Stock, shape: LoadShape): Promise<Sample> {
+      const installation = installationOf(opened());
+      const before = await installation.commits();
+      const sample = await closedLoop(shape, workOf(workload, installation, stock));
+      return { ...sample, notes: commitNotes(before, await installation.commits()) };
+    },
+    /** The engine alone, of a cluster whose nodes have stopped. */
+    decideOnly,
+    async close(): Promise<void> {
+      await opened().stop();
+      application = null;
+    },
+  },
+  async () => {
+    await application?.stop();
+    process.exit(0);
+  },
+);
