@@ -84,8 +84,11 @@ class ClusterComposition {
       degraded: () => this.#degraded.map((reason) => reason()).filter((reason) => reason !== null),
     });
     await health.start();
-    this.#closers.push(() => health.stop());
-    if (roles.has('api')) await this.#reconcile(parts, health);
+    const reconciled = roles.has('api') ? this.#reconcile(parts, health) : null;
+    this.#closers.push(async () => {
+      health.stop();
+      await reconciled;
+    });
     this.#gauges(parts, health);
     return this.#application(parts, health);
   }
@@ -193,13 +196,11 @@ class ClusterComposition {
 
   /** Tells the engine of stores and products that it has not heard of, as soon as there is one. */
   async #reconcile({ masterData, trouble }: NodeParts, health: ClusterHealth): Promise<void> {
-    const work = health
-      .whenReady()
-      .then((ready) => (ready ? masterData.reconcile() : 0))
-      .catch(trouble);
-    this.#closers.push(async () => {
-      await work;
-    });
+    try {
+      if (await health.whenReady()) await masterData.reconcile();
+    } catch (error) {
+      trouble(error as Error);
+    }
   }
 
   #gauges({ projections, events }: NodeParts, health: ClusterHealth): void {
@@ -243,7 +244,7 @@ class ClusterComposition {
 
 /**
  * Where nodes of this cluster serve.
- * @throws Error when Redis cannot be asked
+ * @throws EngineUnusable, or what `RedisConnection.send` throws, when Redis cannot be asked
  */
 export async function addressesOfNodes(redis: RedisTarget): Promise<string[]> {
   const connection = await openRedis(redis, () => undefined);

@@ -28,7 +28,10 @@ export interface PairControl {
 export class TcpProxy {
   readonly #server: Server;
   readonly #pairs = new Set<Pair>();
+  #stalled = false;
   onClientData: Interception | null = null;
+  /** What a server's answer is on its way to the client. */
+  rewriteAnswer: ((data: Buffer) => Buffer) | null = null;
 
   private constructor(server: Server) {
     this.#server = server;
@@ -52,8 +55,9 @@ export class TcpProxy {
     this.#pairs.add(pair);
     client.on('data', (data) => this.#fromClient(pair, data));
     server.on('data', (data) => {
-      if (!pair.swallowed) client.write(data);
+      if (!pair.swallowed) client.write(this.rewriteAnswer?.(data) ?? data);
     });
+    if (this.#stalled) for (const end of [client, server]) end.pause();
     for (const [from, to] of [
       [client, server],
       [server, client],
@@ -89,6 +93,28 @@ export class TcpProxy {
       },
     });
     if (passes) pair.server.write(data);
+  }
+
+  /** Nothing passes, on connections that there are and on new ones, until `flow`; then what was held back arrives. */
+  stall(): void {
+    this.#stalled = true;
+    for (const { client, server } of this.#pairs) for (const end of [client, server]) end.pause();
+  }
+
+  flow(): void {
+    this.#stalled = false;
+    for (const { client, server } of this.#pairs) for (const end of [client, server]) end.resume();
+  }
+
+  /** Both ends of all connections that there are are reset. */
+  resetAll(): void {
+    for (const { client, server } of this.#pairs) for (const end of [client, server]) end.resetAndDestroy();
+  }
+
+  /** The server's ends of all connections that there are are gone, and the clients do not hear of it. */
+  halfOpenAll(): void {
+    this.swallowAll();
+    for (const { server } of this.#pairs) server.resetAndDestroy();
   }
 
   /** All connections that there are pass nothing any more; new ones do. */

@@ -8,6 +8,7 @@ import {
   RedisUnanswered,
 } from './redis-connection.ts';
 import { ReplyDeadlines } from './reply-deadlines.ts';
+import { unreachableRedis } from './unreachable-redis.ts';
 
 export type RedisTarget =
   /** `redis[s]://[user[:password]@]host[:port][/database]` */
@@ -54,11 +55,19 @@ interface Transport {
 
 /**
  * @param onError hears of lost connections; they come back by themselves.
- * @throws Error when nothing answers at the target, or it refuses the password.
+ * @throws EngineUnusable when nothing answers at the target, or it refuses the password.
  */
 export async function openRedis(target: RedisTarget, onError: (error: Error) => void): Promise<RedisConnection> {
-  const connection = new NodeRedisConnection(() => connect(target, onError), onError);
-  await connection.open();
+  let isOpen = false;
+  // Until there is one, no connection is lost: the last reason is thrown.
+  const hear = (error: Error) => {
+    if (isOpen) onError(error);
+  };
+  const connection = new NodeRedisConnection(() => connect(target, hear), hear);
+  await connection.open().catch((error: Error) => {
+    throw unreachableRedis(target, error);
+  });
+  isOpen = true;
   return connection;
 }
 
@@ -155,7 +164,7 @@ async function connected(client: {
     await Promise.race([client.connect(), failed]);
   } catch (error) {
     client.destroy();
-    throw error;
+    throw last ?? error;
   } finally {
     clearTimeout(timer);
   }
