@@ -31,6 +31,9 @@ export interface NodeTargets {
   log: Logger;
 }
 
+/** Between two looks at the ledger's heads after the engine was found elsewhere. */
+const REFRESH_PAUSE_MS = 100;
+
 /** How what was opened is closed, in the order of opening. */
 export type Closers = (() => Promise<void> | void)[];
 
@@ -85,7 +88,7 @@ export async function openNodeParts(
   });
   closers.push(() => projections.close());
   const scripts = new Scripts();
-  const engine = engineOn({ connection, scripts, acknowledgements, log });
+  const engine = engineOn({ connection, scripts, acknowledgements, trouble, log });
   const executor = executorOn({ engine, ledger, acknowledgements, projections, telemetry, log });
   const catalog = new MariadbCatalog(ledger.connections);
   const lock = await openLock(targets.locks, connection);
@@ -124,13 +127,27 @@ function engineOn({
   scripts,
   acknowledgements,
   log,
-}: Pick<NodeParts, 'connection' | 'scripts' | 'acknowledgements'> & { log: Logger }): RedisStockEngine {
+  trouble,
+}: Pick<NodeParts, 'connection' | 'scripts' | 'acknowledgements' | 'trouble'> & { log: Logger }): RedisStockEngine {
+  // Every refused call says so: whether a new epoch was opened unheard is asked once for all of them.
+  let refreshing = false;
+  const refreshSoon = () => {
+    if (refreshing) return;
+    refreshing = true;
+    setTimeout(() => {
+      refreshing = false;
+      acknowledgements.refresh().catch(trouble);
+    }, REFRESH_PAUSE_MS).unref();
+  };
   return new RedisStockEngine({
     connection,
     scripts,
     now: Date.now,
     knownHead: (partition) => acknowledgements.knownHead(partition),
-    onLost: (partition, reason) => log.debug({ partition, reason }, 'the engine is not where the ledger is'),
+    onLost: (partition, reason) => {
+      log.debug({ partition, reason }, 'the engine is not where the ledger is');
+      refreshSoon();
+    },
     onClockAhead: (partition, aheadMs) =>
       log.error({ partition, aheadMs }, 'the clock of Redis is ahead of this node: nothing expires until they agree'),
   });

@@ -4,7 +4,7 @@ import type { RunningApplication } from './application.ts';
 import { ClusterHealth } from './cluster-health.ts';
 import { type Closers, type NodeParts, type NodeTargets, openNodeParts } from './compose-cluster-parts.ts';
 import type { EventPublisher } from './events/event-publisher.ts';
-import { allOnTheWire, type WireEvent } from './events/event-source.ts';
+import type { WireEvent } from './events/event-source.ts';
 import { KafkaEventPublisher } from './events/kafka/kafka-event-publisher.ts';
 import { KafkaTopics } from './events/kafka/kafka-topics.ts';
 import { MariadbRelayCursors } from './events/mariadb/mariadb-relay-cursors.ts';
@@ -95,10 +95,12 @@ class ClusterComposition {
 
   async #record({ connection, scripts, ledger, states, channel, projections, executor, trouble }: NodeParts) {
     const { node, poisonRebuildsMax } = this.#config;
+    const refill = new RedisRefill(connection, scripts, trouble);
+    this.#closers.push(() => refill.settled());
     const recorder = new ClusterRecorder({
       ledger,
       journal: await RedisJournal.open(connection, scripts),
-      engine: new RedisRefill(connection, scripts, trouble),
+      engine: refill,
       images: projections.images,
       states,
       ownership: new MariadbOwnership(ledger.connections.writer, node),
@@ -142,7 +144,7 @@ class ClusterComposition {
   }
 
   /** Where this node leads in it: one publishes at a time, and whoever follows begins at its cursors. */
-  async #publish({ ledger, source, locks, onRecorded, trouble }: NodeParts): Promise<void> {
+  async #publish({ ledger, source, locks, states, onRecorded, trouble }: NodeParts): Promise<void> {
     const { log } = this.#config;
     const publisher = await this.#publisher(ledger);
     const leadership = new Leadership({
@@ -154,15 +156,17 @@ class ClusterComposition {
       onError: (error) => trouble(error as Error),
     });
     const relay = new Relay({
-      read: allOnTheWire(source),
+      read: source.readWire,
       publisher,
       cursors: new MariadbRelayCursors(ledger.connections),
       heads: () => ledger.heads(),
       publishes: () => leadership.leads,
       onError: trouble,
       delay: (ms) => delay(ms),
-      onWentBack: (partition, publishedSeq, recordedSeq) =>
-        log.error({ partition, publishedSeq, recordedSeq }, 'the ledger ends before what was published from it'),
+      onWentBack: ({ partition, epoch, seq }, publishedSeq) => {
+        const reason = `entry ${publishedSeq} was published, the ledger ends at entry ${seq}: it was replaced by an older copy`;
+        states.halt({ partition, epoch, seq: publishedSeq }, 'ledger-went-back', reason).catch(trouble);
+      },
     });
     leadership.start();
     this.#closers.push(() => leadership.stop());
@@ -180,6 +184,7 @@ class ClusterComposition {
     const kafkaTopics = new KafkaTopics({ brokers, names, log });
     await kafkaTopics.start();
     this.#closers.push(() => kafkaTopics.close());
+    this.#degraded.push(() => (kafkaTopics.problem === null ? null : `Kafka: ${kafkaTopics.problem}`));
     if (outbox === 'debezium') return new OutboxEventPublisher(await MariadbOutbox.open(connections.writer), names);
     const publisher = new KafkaEventPublisher({ brokers, names, topics: kafkaTopics, log });
     this.#closers.push(() => publisher.close());

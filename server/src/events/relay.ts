@@ -43,7 +43,7 @@ export interface RelayParts<Event> {
   /** Whether this relay publishes the partition now: it leads, or owns it. Left out: all of them, always. */
   publishes?: (partition: number) => boolean;
   /** The ledger ends before what was published from it: it was replaced by an older copy. The partition is left alone until a new epoch. */
-  onWentBack?: (partition: number, publishedSeq: number, recordedSeq: number) => void;
+  onWentBack?: (head: RecordedSeq, publishedSeq: number) => void;
 }
 
 export class Relay<Event> {
@@ -164,13 +164,14 @@ export class Relay<Event> {
     await this.#save([line]).catch(this.#parts.onError);
   }
 
-  #wentBack({ partition, epoch, seq }: RecordedSeq, publishedSeq: number): void {
+  #wentBack(head: RecordedSeq, publishedSeq: number): void {
+    const { partition, epoch } = head;
     const line = this.#lines.get(partition);
     this.#lines.delete(partition);
     if (line !== undefined) this.#waiting.delete(line);
     line?.end();
     this.#wentBackIn.set(partition, epoch);
-    this.#parts.onWentBack?.(partition, publishedSeq, seq);
+    this.#parts.onWentBack?.(head, publishedSeq);
   }
 
   #wait(line: RelayLine<Event>): void {

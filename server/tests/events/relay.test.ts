@@ -215,7 +215,9 @@ describe('the relay of a cluster', () => {
   it('rule 17: leaves a partition alone whose ledger ends before what was published, until a new epoch', async () => {
     const shared = new Shared();
     const wentBack: number[][] = [];
-    const relay = shared.relay({ onWentBack: (...places) => wentBack.push(places) });
+    const relay = shared.relay({
+      onWentBack: ({ partition, seq }, publishedSeq) => wentBack.push([partition, publishedSeq, seq]),
+    });
     shared.head = { ...shared.head, seq: 30 };
     await relay.start([shared.head]);
     while (relay.publishedSeq(3) < 30) await delay(5);
