@@ -179,6 +179,6 @@ export const plantedBugs: PlantedBug[] = [
     'stock/memory/partition-state.ts',
     'record.changedAt <= oldest.at',
     'oldest.at > 0',
-    76,
+    435,
   ),
 ];
