@@ -221,7 +221,7 @@ class ClusterComposition {
 
   #application(parts: NodeParts, health: ClusterHealth): RunningApplication {
     const { engine, projections, executor, catalog, masterData, locks, events } = parts;
-    const { node, tokenKey, spoolFolder, database } = this.#config;
+    const { node, roles, tokenKey, spoolFolder, database } = this.#config;
     return {
       mode: 'cluster',
       now: Date.now,
@@ -239,7 +239,9 @@ class ClusterComposition {
       readiness: () => health.readiness(),
       verify: (options) => verify({ openProof: (head) => new MariadbLedgerProof(database, head), engine }, options),
       rebuild: (projection, onProgress) => projections.rebuild(projection, onProgress),
-      announce: ({ url }) => parts.registry.announce(node, url),
+      announce: ({ url }) => {
+        if (roles.has('api')) parts.registry.announce(node, url);
+      },
       stop: async () => {
         for (const close of this.#closers.splice(0).reverse()) await close();
       },

@@ -29,18 +29,20 @@ export class TcpProxy {
   readonly #server: Server;
   readonly #pairs = new Set<Pair>();
   #stalled = false;
+  #target: { host: string; port: number };
   onClientData: Interception | null = null;
   /** What a server's answer is on its way to the client. */
   rewriteAnswer: ((data: Buffer) => Buffer) | null = null;
 
-  private constructor(server: Server) {
+  private constructor(server: Server, target: { host: string; port: number }) {
     this.#server = server;
+    this.#target = target;
   }
 
   static async to(target: { host: string; port: number }): Promise<TcpProxy> {
     const server = createServer();
-    const proxy = new TcpProxy(server);
-    server.on('connection', (client) => proxy.#join(client, connect(target.port, target.host)));
+    const proxy = new TcpProxy(server, target);
+    server.on('connection', (client) => proxy.#join(client, connect(proxy.#target.port, proxy.#target.host)));
     server.listen(0, '127.0.0.1');
     await once(server, 'listening');
     return proxy;
@@ -120,6 +122,16 @@ export class TcpProxy {
   /** All connections that there are pass nothing any more; new ones do. */
   swallowAll(): void {
     for (const pair of this.#pairs) pair.swallowed = true;
+  }
+
+  /** Resets all connections; new ones reach that server. */
+  redirect(target: { host: string; port: number }): void {
+    this.#target = target;
+    for (const { client, server } of this.#pairs) {
+      client.resetAndDestroy();
+      server.resetAndDestroy();
+    }
+    this.#pairs.clear();
   }
 
   async close(): Promise<void> {

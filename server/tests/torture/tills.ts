@@ -10,6 +10,21 @@ export const PRODUCTS = Array.from({ length: 12 }, (_, index) => `P${index}`);
 
 const REQUEST_MS_MAX = 5_000;
 const RETRY_MS = 30;
+const TRIES_MAX = 100;
+
+export interface TillOptions {
+  /** Between two sales of one seller. */
+  thinkMs?: number;
+  /** A request that is not answered by then is sent again. */
+  requestMsMax?: number;
+}
+
+/** How much was remembered at some time. */
+export interface TillMark {
+  acknowledged: number;
+  reservations: number;
+  received: ReadonlyMap<string, number>;
+}
 
 interface Answer {
   status: number;
@@ -38,29 +53,53 @@ export class Till {
   repeats = 0;
   readonly received = new Map<string, number>();
   readonly reservations: string[] = [];
-  readonly #url: string;
+  readonly #urls: readonly string[];
   readonly #token: string;
+  readonly #options: Required<TillOptions>;
   #next = 1;
+  #sent = 0;
   stopped = false;
+  /** Why the last request that got no answer got none. */
+  refusal = '';
 
-  constructor(url: string, token: string) {
-    this.#url = url;
+  /** `urls`: of nodes that are asked in turn, so that a repeated request reaches another one. */
+  constructor(urls: readonly string[], token: string, options: TillOptions = {}) {
+    this.#urls = urls;
     this.#token = token;
+    this.#options = { thinkMs: 0, requestMsMax: REQUEST_MS_MAX, ...options };
+  }
+
+  mark(): TillMark {
+    const { acknowledged, reservations, received } = this;
+    return { acknowledged: acknowledged.length, reservations: reservations.length, received: new Map(received) };
+  }
+
+  /** What was told since then is not asked for. */
+  forgetSince({ acknowledged, reservations, received }: TillMark): void {
+    this.acknowledged.length = acknowledged;
+    this.reservations.length = reservations;
+    this.received.clear();
+    for (const [productId, quantity] of received) this.received.set(productId, quantity);
   }
 
   /** One answer, or null when it is not known what became of the request. */
   async send(method: string, path: string, body?: unknown): Promise<Answer | null> {
+    const url = this.#urls[this.#sent++ % this.#urls.length];
     try {
-      const response = await fetch(`${this.#url}${path}`, {
+      const response = await fetch(`${url}${path}`, {
         method,
         headers: { authorization: `Bearer ${this.#token}`, 'content-type': 'application/json' },
-        signal: AbortSignal.timeout(REQUEST_MS_MAX),
+        signal: AbortSignal.timeout(this.#options.requestMsMax),
         ...(body === undefined ? {} : { body: JSON.stringify(body) }),
       });
       const text = await response.text();
-      if (response.status === 503 || response.status === 504) return null;
+      if (response.status === 503 || response.status === 504) {
+        this.refusal = text;
+        return null;
+      }
       return { status: response.status, text, replayed: response.headers.get('idempotent-replayed') === 'true' };
-    } catch {
+    } catch (error) {
+      this.refusal = String(error);
       return null;
     }
   }
@@ -119,6 +158,7 @@ export class Till {
     while (!this.stopped) {
       if (Math.random() < 0.2) await this.receive(pick(STORES), pick(PRODUCTS), 1 + Math.floor(Math.random() * 5));
       else await this.sell();
+      if (this.#options.thinkMs > 0) await delay(this.#options.thinkMs);
     }
   }
 
@@ -127,9 +167,29 @@ export class Till {
   }
 
   async get(path: string): Promise<string> {
-    const answer = await this.send('GET', path);
-    if (answer?.status !== 200) throw new Error(`${path} is answered ${answer?.status}: ${answer?.text}`);
+    const answer = await this.persist('GET', path);
+    if (answer?.status !== 200)
+      throw new Error(`${path} is answered ${answer?.status ?? this.refusal}: ${answer?.text}`);
     return answer.text;
+  }
+
+  /** As `send`, for some time again and again until there is an answer. */
+  async persist(method: string, path: string, body?: unknown): Promise<Answer | null> {
+    let answer = await this.send(method, path, body);
+    for (let tries = 1; answer === null && tries < TRIES_MAX; tries += 1) {
+      await delay(RETRY_MS);
+      answer = await this.send(method, path, body);
+    }
+    return answer;
+  }
+}
+
+/** Tells of stores and products, and receives the first units. */
+export async function stock(till: Till): Promise<void> {
+  for (const storeId of STORES) await till.send('PUT', `/api/v1/admin/stores/${storeId}`, { name: storeId });
+  for (const productId of PRODUCTS) {
+    await till.send('PUT', `/api/v1/admin/products/${productId}`, { name: productId });
+    for (const storeId of STORES) await till.receive(storeId, productId, 20);
   }
 }
 
