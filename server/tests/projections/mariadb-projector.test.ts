@@ -352,13 +352,23 @@ describeMariadb('projections in MariaDB', (server) => {
       await projectAll();
       await holdfast.sql('drop trigger entries_no_delete');
       await holdfast.sql('delete from entries where partition_id = ?', PARTITION);
-      const { serving } = await (await handDriven()).pool.use(readLayout);
+      const { pool } = await handDriven();
+      const { serving } = await pool.use(readLayout);
       const genesis = serving.cursors[0]?.hash ?? '';
       await holdfast.sql('update cursors set seq = 0, hash = ? where partition_id = ?', genesis, PARTITION);
       await holdfast.sql("update projection_cursors set seq = 0, hash = ? where state = 'serving'", genesis);
       await projector.serve(100);
       await until(() => stops().length === 1);
       expect(stops()[0]?.stopped).toContain('entry 5 was seen as recorded');
+
+      // An operator accepts the ledger as it is, and the partition goes on under a new epoch.
+      await holdfast.sql('update cursors set epoch = epoch + 1 where partition_id = ?', PARTITION);
+      await holdfast.sql(
+        'replace into partition_states (partition_id, accepted_epoch) select partition_id, epoch from cursors where partition_id = ?',
+        PARTITION,
+      );
+      await projector.serve(100);
+      expect((await pool.use(readLayout)).stops).toEqual([]);
     });
   });
 

@@ -43,6 +43,11 @@ export function withBug<T>(name: string, work: (parts: Parts) => Promise<T>): Pr
 export async function withPlantedBug<T>(name: string, work: (sources: string) => Promise<T>): Promise<T> {
   const bug = plantedBugs.find((candidate) => candidate.name.includes(name));
   if (bug === undefined) throw new Error(`there is no planted bug "${name}"`);
+  return withSourcesOf(bug, work);
+}
+
+/** Does the work with the folder of a copy of the sources that has this bug in it, and removes that after it. */
+export async function withSourcesOf<T>(bug: PlantedBug, work: (sources: string) => Promise<T>): Promise<T> {
   try {
     plant(bug, COPIES);
     return await work(join(COPIES, 'src'));

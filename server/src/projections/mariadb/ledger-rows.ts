@@ -6,8 +6,11 @@ import { decodeEntry } from '../../stock/entry-codec.ts';
 
 export interface LedgerHead {
   partition: number;
+  epoch: number;
   seq: number;
   hash: string;
+  /** The last epoch under which an operator has accepted the ledger as it was; 0: there is none. */
+  acceptedEpoch: number;
 }
 
 /** Text of entries that one read returns about at most: an entry has 600 characters, or 60 000. */
@@ -22,7 +25,8 @@ export async function readInstallationId(connection: Connection): Promise<string
 
 export async function readHeads(connection: Connection): Promise<LedgerHead[]> {
   return await connection.query<LedgerHead[]>(
-    'select partition_id as `partition`, seq, hash from cursors order by partition_id',
+    `select c.partition_id as \`partition\`, c.epoch, c.seq, c.hash, coalesce(s.accepted_epoch, 0) as acceptedEpoch
+     from cursors c left join partition_states s on s.partition_id = c.partition_id order by c.partition_id`,
   );
 }
 

@@ -35,8 +35,8 @@ const WRITE_MS_MAX = 20_000;
 export class Projector {
   readonly #parts: ProjectorParts;
   readonly #entries = new EntryReader();
-  /** The highest `seq` of each partition that was seen as recorded. */
-  readonly #seen = new Map<number, number>();
+  /** The highest `seq` of each partition that was seen as recorded, and the epoch of it. */
+  readonly #seen = new Map<number, { epoch: number; seq: number }>();
 
   constructor(parts: ProjectorParts) {
     this.#parts = parts;
@@ -50,12 +50,16 @@ export class Projector {
       );
       const { serving } = await readLayout(connection);
       for (const cursor of serving.cursors) {
-        if (cursor.seq === 0) continue;
-        const [entry] = await this.#entries.entries(connection, cursor.partition, cursor.seq - 1, 1);
-        if (entry?.seq !== cursor.seq || entry.hash !== cursor.hash)
-          await this.#stopWentBack(connection, serving, cursor);
+        if (!(await this.#isBorneOut(connection, cursor))) await this.#stopWentBack(connection, serving, cursor);
       }
     }, WRITE_MS_MAX);
+  }
+
+  /** Whether the ledger holds the entry at which the cursor stands. */
+  async #isBorneOut(connection: Connection, { partition, seq, hash }: ImageCursor): Promise<boolean> {
+    if (seq === 0) return true;
+    const [entry] = await this.#entries.entries(connection, partition, seq - 1, 1);
+    return entry?.seq === seq && entry.hash === hash;
   }
 
   /** Projects up to about `limit` entries of the partitions that are behind; answers how many. */
@@ -88,17 +92,41 @@ export class Projector {
     });
   }
 
-  /** The ledger never goes back: where it does, projecting on would bury what was there (`recording.md`, rule 17). */
+  /**
+   * The ledger never goes back: where it does, projecting on would bury what was there (`recording.md`, rule 17), until
+   * an operator has accepted the ledger as it is.
+   */
   async #checkHeads({ serving, stops }: Layout, heads: readonly LedgerHead[]): Promise<void> {
-    for (const { partition, seq, hash } of heads) {
+    for (const { partition, epoch, seq, hash, acceptedEpoch } of heads) {
       const cursor = serving.cursors[partition];
-      const seen = Math.max(this.#seen.get(partition) ?? 0, cursor?.seq ?? 0);
-      const wentBack = seq < seen || (seq === cursor?.seq && seq > 0 && hash !== cursor.hash);
-      if (!wentBack) this.#seen.set(partition, seq);
+      let seen = this.#seen.get(partition);
+      if (seen !== undefined && seen.epoch < acceptedEpoch) {
+        this.#seen.delete(partition);
+        seen = undefined;
+        const stop = stops.find((each) => each.partition === partition && each.kind === 'ledger-went-back');
+        if (stop !== undefined && cursor !== undefined) await this.#goOn(serving, cursor);
+      }
+      const seenSeq = Math.max(seen?.seq ?? 0, cursor?.seq ?? 0);
+      const wentBack = seq < seenSeq || (seq === cursor?.seq && seq > 0 && hash !== cursor.hash);
+      if (!wentBack) this.#seen.set(partition, { epoch, seq });
       else if (cursor !== undefined && !stops.some((stop) => stop.partition === partition)) {
-        await this.#parts.pool.use((connection) => this.#stopWentBack(connection, serving, { ...cursor, seq: seen }));
+        await this.#parts.pool.use((connection) =>
+          this.#stopWentBack(connection, serving, { ...cursor, seq: seenSeq }),
+        );
       }
     }
+  }
+
+  /** If the ledger that was accepted is the one from which the tables were made. */
+  async #goOn({ layout }: TableGroup, cursor: ImageCursor): Promise<void> {
+    await this.#parts.pool.use(async (connection) => {
+      if (!(await this.#isBorneOut(connection, cursor))) return;
+      await connection.query(
+        `update projection_cursors set stop_kind = null, stop_reason = null
+         where state = 'serving' and partition_id = ? and layout = ? and stop_kind = 'ledger-went-back'`,
+        [cursor.partition, layout],
+      );
+    });
   }
 
   async #stopWentBack(connection: Connection, { layout }: TableGroup, { partition, seq }: ImageCursor): Promise<void> {

@@ -15,15 +15,15 @@ import { checkChain, checkQuantities, checkRecorded } from './ledger-judge.ts';
 import { Tally } from './tally.ts';
 
 export interface ClusterTortureOptions {
-  /** Times that a process is killed or suspended; other faults come in between. */
+  /** Times that a process is killed or suspended, at least: every fault strikes once in each pass. */
   kills: number;
   /** How often the database is put back to an older backup. */
   restores: number;
   /** Sellers of each HQ. */
   sellers: number;
   onProgress: (text: string) => void;
-  /** Only faults whose name holds this. */
-  only?: string;
+  /** The faults, by name; left out: all of them. */
+  only?: readonly string[];
   /** Other sources than the repository's own. */
   sources?: string;
 }
@@ -37,8 +37,6 @@ export interface ClusterTortureReport {
   findings: string[];
 }
 
-/** Faults that kill nobody come in between. */
-const ROUNDS_PER_KILL = 3;
 const BACK_MS_MAX = 60_000;
 const NOTICED_MS_MAX = 5_000;
 const CALM_MS = [300, 1_200] as const;
@@ -76,11 +74,13 @@ class ClusterTorture {
   }
 
   async run(): Promise<ClusterTortureReport> {
-    const { kills, restores, sellers, onProgress, only = '' } = this.#options;
-    const all = faults.filter(({ name }) => name.includes(only));
+    const { kills, restores, sellers, onProgress, only } = this.#options;
+    const chosen = faults.filter(({ name }) => only === undefined || only.includes(name));
     this.#cluster.sell(sellers);
-    for (let round = 0; this.#goesOn && this.#kills < kills && round < ROUNDS_PER_KILL * kills; round += 1)
-      await this.#strike(shuffled(all, round));
+    for (let pass = 0; this.#kills < kills && pass < kills; pass += 1) {
+      for (const fault of shuffled(chosen)) if (this.#goesOn) await this.#strike(fault);
+      if (!this.#goesOn) break;
+    }
     for (let restore = 0; this.#goesOn && restore < restores; restore += 1) await this.#restore();
     await this.#cluster.rest();
     onProgress(`${this.#count('acknowledged')} answers are asked for again`);
@@ -224,11 +224,9 @@ class ClusterTorture {
   }
 }
 
-const order: Fault[] = [];
-
-/** Every fault once in each pass, in another order each time. */
-function shuffled(all: readonly Fault[], round: number): Fault {
-  if (round === 0) order.length = 0;
-  if (order.length === 0) order.push(...[...all].sort(() => Math.random() - 0.5));
-  return order.pop() as Fault;
+function shuffled<T>(values: readonly T[]): T[] {
+  return values
+    .map((value) => ({ value, at: Math.random() }))
+    .sort((one, other) => one.at - other.at)
+    .map(({ value }) => value);
 }
