@@ -54,8 +54,8 @@ export class Relay<Event> {
   readonly #working = new Map<RelayLine<Event>, Promise<void>>();
   readonly #retryMs = new Map<RelayLine<Event>, number>();
   readonly #saved = new Map<number, number>();
-  /** The epoch in which the ledger was found behind what was published. */
-  readonly #wentBackIn = new Map<number, number>();
+  /** Where the ledger ended when it was found behind what was published. */
+  readonly #wentBackTo = new Map<number, RecordedSeq>();
   #stopped = false;
   #looking: Promise<void> | null = null;
   #endTimers: (() => void)[] = [];
@@ -129,15 +129,20 @@ export class Relay<Event> {
   async #take(heads: readonly RecordedSeq[]): Promise<void> {
     const { publishes = () => true, cursors } = this.#parts;
     const mine = heads.filter(({ partition, epoch }) => {
-      const wentBackIn = this.#wentBackIn.get(partition);
-      return publishes(partition) && (wentBackIn === undefined || wentBackIn < epoch);
+      const wentBackTo = this.#wentBackTo.get(partition);
+      return publishes(partition) && (wentBackTo === undefined || wentBackTo.epoch < epoch);
     });
     const kept = new Set(mine.map(({ partition }) => partition));
     for (const partition of [...this.#lines.keys()].filter((known) => !kept.has(known))) await this.#leave(partition);
     const taken = mine.filter(({ partition }) => !this.#lines.has(partition));
     if (taken.length > 0) {
       const stored = await cursors.load();
-      for (const head of taken) this.#begin(head, stored.get(head.partition) ?? 0);
+      for (const head of taken) {
+        const { partition } = head;
+        // What a new epoch continues is where the ledger ended then, whatever was published of what is lost.
+        const { seq = Number.POSITIVE_INFINITY } = this.#wentBackTo.get(partition) ?? {};
+        this.#begin(head, Math.min(stored.get(partition) ?? 0, seq));
+      }
     }
     for (const { partition, seq } of mine) this.recorded(partition, seq);
   }
@@ -150,7 +155,7 @@ export class Relay<Event> {
       this.#wentBack(head, publishedSeq);
       return;
     }
-    this.#wentBackIn.delete(partition);
+    this.#wentBackTo.delete(partition);
     this.#saved.set(partition, publishedSeq);
     this.#lines.set(partition, new RelayLine({ partition, publishedSeq, read, publisher }));
   }
@@ -165,12 +170,12 @@ export class Relay<Event> {
   }
 
   #wentBack(head: RecordedSeq, publishedSeq: number): void {
-    const { partition, epoch } = head;
+    const { partition } = head;
     const line = this.#lines.get(partition);
     this.#lines.delete(partition);
     if (line !== undefined) this.#waiting.delete(line);
     line?.end();
-    this.#wentBackIn.set(partition, epoch);
+    this.#wentBackTo.set(partition, head);
     this.#parts.onWentBack?.(head, publishedSeq);
   }
 

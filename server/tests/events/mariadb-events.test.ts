@@ -99,6 +99,7 @@ describeWith(['mariadb'], 'events of a shared ledger', () => {
 
   it('rule 18: a cursor moves forward and never back, whoever saves it', async () => {
     const [one, other] = [new MariadbRelayCursors(ledger.connections), new MariadbRelayCursors(ledger.connections)];
+    await ledgerEndsAt(20);
     await one.save(new Map([[3, 7]]));
     await other.save(
       new Map([
@@ -119,6 +120,18 @@ describeWith(['mariadb'], 'events of a shared ledger', () => {
       ]),
     );
   });
+
+  it('rule 17: a cursor is not saved beyond the end of a ledger that was put back to an older copy', async () => {
+    const cursors = new MariadbRelayCursors(ledger.connections);
+    await ledgerEndsAt(20);
+    await cursors.save(new Map([[3, 30]]));
+    expect(await cursors.load()).toEqual(new Map([[3, 20]]));
+  });
+
+  async function ledgerEndsAt(seq: number): Promise<void> {
+    await ledger.connections.writer.use((connection) => connection.query('update cursors set seq = ?', [seq]));
+    await ledger.connections.writer.use((connection) => connection.query('commit'));
+  }
 
   it('reach the streams of a node that records nothing, announced or not', async () => {
     await record(0, 10);

@@ -234,6 +234,23 @@ describe('the relay of a cluster', () => {
     await relay.stop();
     expect(shared.published).toEqual([...upTo(30), ...upTo(40).slice(20)]);
   });
+
+  it('rule 17: goes on where the ledger ended, when the cursor that it finds is beyond that', async () => {
+    const shared = new Shared();
+    let times = 0;
+    const relay = shared.relay({ onWentBack: () => (times += 1) });
+    shared.head = { ...shared.head, seq: 30 };
+    await relay.start([shared.head]);
+    while (relay.publishedSeq(3) < 30) await delay(5);
+    shared.stored.set(3, 30);
+    shared.head = { ...shared.head, seq: 25 };
+    while (times === 0) await delay(5);
+    shared.head = { ...shared.head, epoch: 2, seq: 28 };
+    while (relay.publishedSeq(3) < 28) await delay(5);
+    await relay.stop();
+    expect(times).toBe(1);
+    expect(shared.published).toEqual([...upTo(30), 26, 27, 28]);
+  });
 });
 
 describe('pages and streams', () => {

@@ -29,6 +29,15 @@ export class MariadbRelayCursors implements RelayCursors {
   async save(cursors: ReadonlyMap<number, number>): Promise<void> {
     const rows = [...cursors].sort(([one], [other]) => one - other);
     if (rows.length === 0) return;
-    await transact(this.#connections.writer, (connection) => insertRows(connection, CURSORS, rows));
+    await transact(this.#connections.writer, async (connection) => {
+      const heads = await connection.query<{ partition_id: number; seq: number }[]>(
+        'select partition_id, seq from cursors where partition_id in (?)',
+        [rows.map(([partition]) => partition)],
+      );
+      const ends = new Map(heads.map(({ partition_id, seq }) => [partition_id, seq]));
+      // A ledger that was put back to an older copy holds less than was published of the newer one.
+      const borneOut = rows.map(([partition, seq]) => [partition, Math.min(seq, ends.get(partition) ?? 0)]);
+      await insertRows(connection, CURSORS, borneOut);
+    });
   }
 }

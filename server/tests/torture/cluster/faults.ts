@@ -115,7 +115,25 @@ function lagging(name: string, skewS: number, noticedBy: string[]): Fault {
   };
 }
 
+/** The places that its master gave away go to other commands: no entry that is recorded was ever lost. */
+const whileNobodyRecords: Fault = {
+  name: 'a lagging replica takes over while nobody records',
+  kills: true,
+  async strike({ redis, recording }) {
+    const at = Date.now();
+    const replica = await redis.replica(0, () => {
+      for (const node of recording) node.suspend();
+    });
+    await delay(LAG_MS);
+    await redis.replaceBy(replica);
+    await delay(LAG_MS);
+    for (const node of recording) node.resume();
+    return at;
+  },
+};
+
 const replaced: Fault[] = [
+  whileNobodyRecords,
   lagging('a lagging replica takes over', 0, [QUARANTINED]),
   ...(canSkewClocks()
     ? [

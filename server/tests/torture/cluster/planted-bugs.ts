@@ -32,7 +32,7 @@ export const clusterBugs: ClusterBug[] = [
         replace: 'if (place.seq === seq) return answerOf',
       },
     ],
-    shownBy: REPLACED,
+    shownBy: ['a lagging replica takes over while nobody records'],
   },
 ];
 

@@ -82,8 +82,8 @@ export class RedisSeat {
     await this.server.start();
   }
 
-  /** A replica that holds all that there is now, and has just been cut off. */
-  async replica(skewS: number): Promise<Successor> {
+  /** A replica that holds all that there was right after `beforeCut`, and has just been cut off. */
+  async replica(skewS: number, beforeCut: () => void = () => undefined): Promise<Successor> {
     const chair = { folder: serverFolder('redis-replica'), port: await freePort() };
     const server = serverOn(chair, this.#password, { skewS });
     await server.start();
@@ -91,6 +91,7 @@ export class RedisSeat {
     await until('the replica copies its master', REPLICATED_MS_MAX, async () =>
       String(await server.ask('INFO', 'replication')).includes('master_link_status:up'),
     );
+    beforeCut();
     await server.ask('REPLICAOF', 'NO', 'ONE');
     return { chair, server };
   }
