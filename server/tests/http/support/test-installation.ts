@@ -67,7 +67,8 @@ class ClusterInstallation implements TestInstallation {
   }
 }
 
-async function untilReady(node: RunningApplication): Promise<void> {
+/** Every partition open. */
+export async function untilReady(node: RunningApplication): Promise<void> {
   const giveUpAt = performance.now() + READY_MS_MAX;
   while (!node.isReady() || node.readiness().degraded.length > 0) {
     if (performance.now() > giveUpAt) throw new Error(`it is not ready: ${JSON.stringify(node.readiness())}`);
