@@ -19,33 +19,44 @@ interface PartitionsCall extends PartitionsOptions {
 const EMBEDDED = 'Embedded mode has one process, which records every partition: there is nobody to ask.';
 
 export async function partitions(environment: Environment, { action, partition, json }: PartitionsCall): Promise<void> {
-  const resumed = action === 'resume' ? partitionOf(partition) : null;
+  const resumed = action === 'resume' ? partitionsOf(partition) : [];
   if (modeOf(environment) !== 'cluster') {
     if (json === true) process.stdout.write('[]\n');
     process.stderr.write(`${EMBEDDED}\n`);
     return;
   }
   await withPartitionStates(databaseOf(environment), async (states) => {
-    if (resumed !== null && !(await states.resume(resumed))) {
-      throw new CommandFailed(
-        `Partition ${resumed} does not wait for an operator; holdfast partitions shows which do.`,
-      );
-    }
+    const done: number[] = [];
+    for (const each of resumed) if (await states.resume(each)) done.push(each);
+    if (resumed.length > 0 && done.length === 0) throw new CommandFailed(notWaiting(resumed));
     const rows = await states.list();
     if (json === true) process.stdout.write(`${JSON.stringify(rows)}\n`);
-    else if (resumed === null) process.stdout.write(writtenPartitions(rows));
-    else
-      process.stdout.write(
-        `Partition ${resumed} goes on from the ledger as it is, as soon as its recorder has filled its engine.\n`,
-      );
+    else if (resumed.length === 0) process.stdout.write(writtenPartitions(rows));
+    else process.stdout.write(writtenResumed(done));
   });
 }
 
-function partitionOf(text: string | undefined): number {
+function notWaiting(partitions: readonly number[]): string {
+  const [one, ...others] = partitions;
+  const which = others.length === 0 ? `Partition ${one} does not wait` : 'No partition waits';
+  return `${which} for an operator; holdfast partitions shows which do.`;
+}
+
+function writtenResumed(partitions: readonly number[]): string {
+  const [one, ...others] = partitions;
+  return others.length === 0
+    ? `Partition ${one} goes on from the ledger as it is, as soon as its recorder has filled its engine.\n`
+    : `Partitions ${partitions.join(', ')} go on from the ledger as it is, as soon as their recorders have filled their engines.\n`;
+}
+
+function partitionsOf(text: string | undefined): number[] {
+  if (text === 'all') return Array.from({ length: PARTITION_COUNT }, (_, partition) => partition);
   const partition = Number(text);
   if (text !== undefined && Number.isInteger(partition) && partition >= 0 && partition < PARTITION_COUNT)
-    return partition;
-  throw new UsageError(`holdfast partitions resume needs the number of a partition, 0 to ${PARTITION_COUNT - 1}.`);
+    return [partition];
+  throw new UsageError(
+    `holdfast partitions resume needs the number of a partition, 0 to ${PARTITION_COUNT - 1}, or all.`,
+  );
 }
 
 /** A line for each partition: number, owner, epoch, last recorded entry, state, and why it waits. */

@@ -114,7 +114,7 @@ function addPartitions(program: Command, environment: Environment): void {
   program
     .command('partitions')
     .addArgument(new Argument('[action]', 'what to do').choices(['list', 'resume']).default('list', 'list'))
-    .argument('[partition]', 'the partition that goes on from the ledger as it is')
+    .argument('[partition]', 'the partition that goes on from the ledger as it is, or all that wait')
     .description('show who records which partition, and let one that waits for an operator go on')
     .option('--json', 'print them as JSON')
     .action(async (action: 'list' | 'resume', partition: string | undefined, options: PartitionsOptions) =>

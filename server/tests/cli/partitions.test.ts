@@ -64,6 +64,16 @@ describeWith(['mariadb'], 'holdfast partitions', () => {
     expect((JSON.parse(out.join('')) as PartitionRow[])[7]?.waiting?.resumed).toBe(false);
     await partitions(environment, { action: 'resume', partition: '7' });
     expect((await states.waiting())[0]).toMatchObject({ partition: 7, resumed: true });
+    await states.accepted(7, 3);
+    await expect(partitions(environment, { action: 'resume', partition: 'all' })).rejects.toThrow('No partition waits');
+    for (const partition of [7, 9])
+      await states.halt({ partition, epoch: 3, seq: 40 }, 'ledger-went-back', 'a node was told of more');
+    await partitions(environment, { action: 'resume', partition: 'all' });
+    expect(out.join('')).toContain('Partitions 7, 9 go on');
+    expect((await states.waiting()).map(({ partition, resumed }) => [partition, resumed])).toEqual([
+      [7, true],
+      [9, true],
+    ]);
     await ledger.close();
   });
 });

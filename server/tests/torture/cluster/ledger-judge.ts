@@ -1,12 +1,18 @@
 /** Reads the ledger itself, past all that Holdfast says of it. */
 
+import { catalogue } from '../../../src/events/catalogue/catalogue.ts';
+import { eventsOf } from '../../../src/events/events-of.ts';
 import type { Entry } from '../../../src/stock/entry.ts';
 import { decodeEntry } from '../../../src/stock/entry-codec.ts';
+import { readTopics, untilAll } from '../../events/kafka/topic-reader.ts';
 import { asAdmin } from '../../support/mariadb-database.ts';
+import type { KafkaTestServer } from '../../support/servers/kafka.ts';
 import type { MariadbTestServer } from '../../support/servers/mariadb.ts';
 import { FINDINGS_MAX } from '../judge.ts';
 import type { Till } from '../tills.ts';
 
+const STOCK_TOPICS = Object.keys(catalogue);
+const PUBLISHED_MS_MAX = 60_000;
 const PAGE = 2_000;
 const ASKED_AT_ONCE = 500;
 
@@ -79,6 +85,18 @@ export async function checkQuantities(mariadb: MariadbTestServer): Promise<strin
   }
   for (const place of duplicates) findings.push(`entry ${place} was decided a second time and is not undone`);
   return findings.slice(0, FINDINGS_MAX);
+}
+
+/** Every event of every entry is in its topic. */
+export async function checkPublished(mariadb: MariadbTestServer, kafka: KafkaTestServer): Promise<string[]> {
+  const ids: string[] = [];
+  for await (const entry of entriesOf(mariadb)) ids.push(...eventsOf(entry).map(({ id }) => id));
+  try {
+    await readTopics(kafka.bootstrapServers, STOCK_TOPICS, untilAll(ids), PUBLISHED_MS_MAX);
+    return [];
+  } catch (error) {
+    return [`of ${ids.length} events some are not published: ${(error as Error).message}`];
+  }
 }
 
 async function* entriesOf(mariadb: MariadbTestServer): AsyncGenerator<Entry> {

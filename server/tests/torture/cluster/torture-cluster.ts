@@ -11,7 +11,7 @@ import { checkAnswers, checkSums } from '../judge.ts';
 import { HQS, TortureCluster } from './cluster.ts';
 import { type Fault, faults } from './faults.ts';
 import { Interruption } from './interruption.ts';
-import { checkChain, checkQuantities, checkRecorded } from './ledger-judge.ts';
+import { checkChain, checkPublished, checkQuantities, checkRecorded } from './ledger-judge.ts';
 import { Tally } from './tally.ts';
 
 export interface ClusterTortureOptions {
@@ -180,10 +180,7 @@ class ClusterTorture {
     cluster.sell(this.#options.sellers);
     const noticedMs = await this.#noticed(RESTORED, at, WAITS);
     await this.#waitsForOperator();
-    for (const hqId of HQS) {
-      const [node] = cluster.serving;
-      await node?.command('partitions', 'resume', String(partitionOf(hqId)));
-    }
+    await cluster.serving[0]?.command('partitions', 'resume', 'all');
     await this.#servesAgain(RESTORED);
     this.#tally.add({ name: RESTORED, interruptedMs: interruption.end(), noticedMs });
     this.#options.onProgress(`${RESTORED}: halted after ${noticedMs} ms, and resumed`);
@@ -209,10 +206,10 @@ class ClusterTorture {
   }
 
   async #judge(): Promise<void> {
-    const { tills, mariadb, serving } = this.#cluster;
+    const { tills, mariadb, kafka, serving } = this.#cluster;
     for (const till of tills.values()) await checkAnswers(till, this.findings);
     await this.#look();
-    this.findings.push(...(await checkQuantities(mariadb)));
+    this.findings.push(...(await checkQuantities(mariadb)), ...(await checkPublished(mariadb, kafka)));
     // A reservation that was lost cannot be asked for what it holds.
     if (this.findings.length === 0) for (const till of tills.values()) await checkSums(till, this.findings);
     try {
