@@ -29,7 +29,8 @@ export function journalEntryOf(reply: RedisReply): JournalEntry | null {
 /** What an entry's mark must be when it follows the entry with this mark. No field holds a line break. */
 export function chainedMark(markBefore: string, entry: JournalEntry): string {
   const { epoch, seq, version, at, request, decision } = entry;
-  return hash('sha1', `${markBefore}\n${version}\n${epoch}-${seq}\n${at}\n${request}\n${decision}`, 'hex');
+  const texts = `${sha1(request)}\n${sha1(decision)}`;
+  return sha1(`${markBefore}\n${version}\n${epoch}-${seq}\n${at}\n${texts}`);
 }
 
 /** @throws UnknownEntryVersion, SyntaxError */
@@ -38,4 +39,8 @@ export function entryOf(partition: number, { epoch, seq, version, at, request, d
     `{"version":${version},"partition":${partition},"epoch":${epoch},"seq":${seq},"at":${at},"duplicateOf":null` +
       `,${request},${decision}}`,
   );
+}
+
+function sha1(text: string): string {
+  return hash('sha1', text, 'hex');
 }

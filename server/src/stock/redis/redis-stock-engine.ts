@@ -77,6 +77,7 @@ export class RedisStockEngine implements StockEngine {
 
   #argumentsOf(request: CommandRequest, command: Command): Own<'reserve'> {
     const { projectedHold } = request;
+    const commandText = encodeCommand(command);
     return {
       nowMs: this.#parts.now(),
       hqId: request.hqId,
@@ -84,8 +85,9 @@ export class RedisStockEngine implements StockEngine {
       lookedUpAt: request.lookedUpAt ?? 0,
       projectedHold: projectedHold === undefined ? '' : projectedHold === null ? 'null' : encodeHold(projectedHold),
       correlation: JSON.stringify(request.correlationId),
-      requestText: encodeRequest(request),
-      commandText: encodeCommand(command),
+      // With the command: Lua hashes every byte of every text that it makes, so it had better not join the two.
+      requestText: `${encodeRequest(request)},"command":${commandText}`,
+      commandText,
     };
   }
 

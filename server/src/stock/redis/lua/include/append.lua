@@ -23,10 +23,10 @@ local function decision_text(read, ruling, hold_texts)
   for index, hold in ipairs(read.holds) do read_holds[index] = hold.text end
   return '"read":{"levels":[' .. joined(read.levels, read.counted and counted_level_text or level_text)
     .. '],"totals":[' .. joined(totals_of(read.levels), totals_text)
-    .. '],"holds":[' .. table.concat(read_holds, ',') .. ']'
+    .. '],"holds":[' .. concatenated(read_holds) .. ']'
     .. (read.settings and ',"settings":' .. read.settings or '')
     .. '},"outcome":' .. ruling.outcome .. ',"lines":[' .. joined(ruling.lines, line_text)
-    .. '],"holds":[' .. table.concat(hold_texts, ',') .. ']'
+    .. '],"holds":[' .. concatenated(hold_texts) .. ']'
 end
 
 local function write_level(level, counted)
@@ -101,8 +101,10 @@ local function append(head, entry, read, ruling)
   local decision = decision_text(read, ruling, hold_texts)
   local at, seq = int(entry.at), int(head.seq + 1)
   local id = epoch .. '-' .. seq
-  local mark = redis.sha1hex(
-    head.mark .. '\n' .. ENTRY_VERSION .. '\n' .. id .. '\n' .. at .. '\n' .. entry.request .. '\n' .. decision)
+  -- Over the hashes of the long texts: joined they would be one more text for Lua to make and hash, byte by byte. Together
+  -- with the request that comes in one piece: 58 µs for a reserve instead of 63 (the best of 50 batches of 200).
+  local mark = redis.sha1hex(head.mark .. '\n' .. ENTRY_VERSION .. '\n' .. id .. '\n' .. at .. '\n'
+    .. redis.sha1hex(entry.request) .. '\n' .. redis.sha1hex(decision))
   redis.call('XADD', prefix .. 'journal', id, 'version', ENTRY_VERSION, 'mark', mark, 'at', at,
     'request', entry.request, 'decision', decision)
   head.seq, head.mark, head.at = head.seq + 1, mark, entry.at

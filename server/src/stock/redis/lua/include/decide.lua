@@ -101,7 +101,6 @@ local function decide(plan)
   -- A refusal that leaves no trace must not hide the first answer under this id.
   if ruling.passing and not is_looked_up(head) then return { 'look-up-operation' } end
   if ruling.passing or (operation_id == '' and is_without_effect(ruling)) then return observed(head, ruling.outcome, hold) end
-  local request = request_text .. ',"command":' .. command_text
-  local decision = append(head, { hq = hq_id, operation_id = operation_id, at = at, request = request }, read, ruling)
+  local decision = append(head, { hq = hq_id, operation_id = operation_id, at = at, request = request_text }, read, ruling)
   return { 'decided', int(head.seq), int(at), head.mark, decision }
 end

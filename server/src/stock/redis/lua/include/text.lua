@@ -25,7 +25,13 @@ local function optional(value)
   return value
 end
 
+-- Most lists have one value: its text is not made once more.
+local function concatenated(texts)
+  return #texts == 1 and texts[1] or table.concat(texts, ',')
+end
+
 local function joined(values, encode)
+  if #values == 1 then return encode(values[1]) end
   local texts = {}
   for index = 1, #values do texts[index] = encode(values[index]) end
   return table.concat(texts, ',')
