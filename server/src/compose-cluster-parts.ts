@@ -37,6 +37,9 @@ const REFRESH_PAUSE_MS = 100;
 /** How what was opened is closed, in the order of opening. */
 export type Closers = (() => Promise<void> | void)[];
 
+/** How often a clock that is ahead is told of. */
+const CLOCK_ALERT_MS = 1_000;
+
 type HearRecorded = (partition: number, seq: number) => void;
 
 export interface NodeParts {
@@ -148,9 +151,18 @@ function engineOn({
       log.debug({ partition, reason }, 'the engine is not where the ledger is');
       refreshSoon();
     },
-    onClockAhead: (partition, aheadMs) =>
-      log.error({ partition, aheadMs }, 'the clock of Redis is ahead of this node: nothing expires until they agree'),
+    onClockAhead: clockAlert(log),
   });
+}
+
+/** Every script of every partition finds it again. */
+function clockAlert(log: Logger): (partition: number, aheadMs: number) => void {
+  let toldAt = Number.NEGATIVE_INFINITY;
+  return (partition, aheadMs) => {
+    if (performance.now() - toldAt < CLOCK_ALERT_MS) return;
+    toldAt = performance.now();
+    log.error({ partition, aheadMs }, 'the clock of Redis is ahead of this node: nothing expires until they agree');
+  };
 }
 
 function executorOn({

@@ -20,8 +20,8 @@ export interface Fault {
   name: string;
   /** A process was killed or suspended by it. */
   kills: boolean;
-  /** What some node must say of it within a second; none: nobody needs to notice. */
-  noticedBy?: string;
+  /** What nodes must say of it within a second. */
+  noticedBy?: readonly string[];
   /** Resolves with the instant (epoch milliseconds) since which it can be noticed, or the service was interrupted. */
   strike(cluster: TortureCluster): Promise<number>;
   /** After the cluster was back: what is still odd is put right. */
@@ -65,51 +65,51 @@ const forgetting: Fault[] = [
   {
     name: 'Redis is emptied',
     kills: false,
-    noticedBy: QUARANTINED,
+    noticedBy: [QUARANTINED],
     async strike({ redis }) {
+      const at = Date.now();
       await redis.server.ask('FLUSHALL');
-      return Date.now();
+      return at;
     },
   },
   {
     name: 'Redis is put back to an older snapshot',
     kills: true,
-    noticedBy: QUARANTINED,
+    noticedBy: [QUARANTINED],
     async strike({ redis }) {
       const snapshot = await redis.snapshot();
       await delay(OLDER_MS);
-      await redis.putBack(snapshot);
-      return Date.now();
+      return redis.putBack(snapshot);
     },
   },
   {
     name: 'a counter is changed by hand',
     kills: false,
-    noticedBy: QUARANTINED,
+    noticedBy: [QUARANTINED],
     async strike({ redis, tills }) {
       const hqId = pick(HQS);
       const partition = partitionOf(hqId);
       const epoch = String(await redis.server.ask('HGET', `{p${partition}}:head`, 'epoch'));
+      const at = Date.now();
       await redis.server.ask('HINCRBY', `{p${partition}}:e${epoch}:level:${hqId}:S1:P1`, 'onHand', CHANGED_BY);
       // Nobody can tell until something is decided on it.
       void tills.get(hqId)?.receive('S1', 'P1', 1);
-      return Date.now();
+      return at;
     },
   },
 ];
 
 /** A replica that lacks the last moments takes over, after more was decided on it than its master ever heard of. */
-function lagging(name: string, skewS: number, noticedBy: string[]): Fault {
+function lagging(name: string, skewS: number, noticedBy: readonly string[]): Fault {
   return {
     name,
     kills: true,
-    noticedBy: noticedBy[0] as string,
+    noticedBy,
     async strike({ redis }) {
       const replica = await redis.replica(skewS);
       await delay(LAG_MS);
       await decideBeside(replica.server, HQS);
-      await redis.replaceBy(replica);
-      return Date.now();
+      return redis.replaceBy(replica);
     },
     ...(skewS === 0 ? {} : { mend: ({ redis }: TortureCluster) => redis.startAgain() }),
   };

@@ -60,15 +60,17 @@ export class RedisSeat {
     return copy;
   }
 
-  /** Kills it and starts it with what the snapshot holds. */
-  async putBack(snapshot: string): Promise<void> {
+  /** Kills it and starts it with what the snapshot holds. Answers since when (epoch milliseconds) that can be seen. */
+  async putBack(snapshot: string): Promise<number> {
     await this.server.kill();
     const data = join(this.#chair.folder, 'data');
     rmSync(join(data, 'appendonlydir'), { recursive: true, force: true });
     copyFileSync(snapshot, join(data, 'dump.rdb'));
     // With the append-only file on, it would not read the snapshot.
+    const at = Date.now();
     await this.#sit({ settings: { appendonly: 'no' } });
     await this.server.ask('CONFIG', 'SET', 'appendonly', 'yes');
+    return at;
   }
 
   /** Kills it and starts it with its data, by the clock of this machine. */
@@ -96,12 +98,14 @@ export class RedisSeat {
     return { chair, server };
   }
 
-  /** Kills who sits here; from now on the nodes find the other one. */
-  async replaceBy({ chair, server }: Successor): Promise<void> {
+  /** Kills who sits here; from now on (epoch milliseconds) the nodes find the other one. */
+  async replaceBy({ chair, server }: Successor): Promise<number> {
     await this.server.kill();
+    const at = Date.now();
     this.#chair = chair;
     this.server = server;
     this.#proxy.redirect({ host: HOST, port: chair.port });
+    return at;
   }
 
   async close(): Promise<void> {

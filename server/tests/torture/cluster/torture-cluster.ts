@@ -83,8 +83,10 @@ class ClusterTorture {
     }
     for (let restore = 0; this.#goesOn && restore < restores; restore += 1) await this.#restore();
     await this.#cluster.rest();
-    onProgress(`${this.#count('acknowledged')} answers are asked for again`);
-    await this.#judge();
+    if (this.#goesOn) {
+      onProgress(`${this.#count('acknowledged')} answers are asked for again`);
+      await this.#judge();
+    }
     this.finished = true;
     return {
       kills: this.#kills,
@@ -126,15 +128,16 @@ class ClusterTorture {
     await this.#look();
   }
 
-  async #noticed(name: string, at: number, message: string): Promise<number | null> {
-    const said = () => this.#cluster.saidSince(at, message);
+  /** How long it took until all of it was said; null: some of it was not. */
+  async #noticed(name: string, at: number, messages: readonly string[]): Promise<number | null> {
+    const said = () => messages.map((message) => this.#cluster.saidSince(at, message));
     try {
-      await until(`${name} is noticed`, NOTICED_MS_MAX, async () => said() !== null);
+      await until(`${name} is noticed`, NOTICED_MS_MAX, async () => said().every((saidAt) => saidAt !== null));
     } catch (error) {
       this.findings.push((error as Error).message);
     }
-    const noticed = said();
-    return noticed === null ? null : noticed - at;
+    const times = said().filter((saidAt) => saidAt !== null);
+    return times.length < messages.length ? null : Math.max(...times) - at;
   }
 
   /** Every HQ has the answer to a request that was made after this was called. */
@@ -178,7 +181,7 @@ class ClusterTorture {
     const at = Date.now();
     const interruption = new Interruption(tills);
     cluster.sell(this.#options.sellers);
-    const noticedMs = await this.#noticed(RESTORED, at, WAITS);
+    const noticedMs = await this.#noticed(RESTORED, at, [WAITS]);
     await this.#waitsForOperator();
     await cluster.serving[0]?.command('partitions', 'resume', 'all');
     await this.#servesAgain(RESTORED);
