@@ -2,8 +2,9 @@
  * `holdfast serve`: in the foreground until it is told to stop. The port is open before the data is, so that health
  * can say "starting"; on the way down it is the other way round, and what was let in is answered first.
  */
+import { Server as NetServer } from 'node:net';
 import { join } from 'node:path';
-import { setTimeout as delay } from 'node:timers/promises';
+import { setTimeout as delay, setImmediate as immediate } from 'node:timers/promises';
 import type { Logger } from 'pino';
 import { TokenVerifier } from '../access/tokens.ts';
 import type { RunningApplication } from '../application.ts';
@@ -22,6 +23,8 @@ const PORT_WAIT_MS = 5_000;
 const PORT_RETRY_MS = 200;
 /** Readiness says no and connections are told to close, for so long before the door is shut. */
 const LAME_DUCK_MS = 250;
+/** The door is shut, and who came in has so long to ask: a connection that was just made looks idle. */
+const ARRIVING_MS = 250;
 const DRAIN_MS_MAX = 10_000;
 const IDLE_CHECK_MS = 25;
 
@@ -117,6 +120,10 @@ class ServerProcess {
     const server = this.#server;
     if (server?.server.listening) {
       await delay(LAME_DUCK_MS);
+      // Right after the loop took all connections that waited: those that still wait are reset.
+      await immediate();
+      shutDoor(server);
+      await delay(ARRIVING_MS);
       const force = setTimeout(() => server.server.closeAllConnections(), DRAIN_MS_MAX);
       // A connection whose last answer was under way when the door was shut becomes idle later.
       const idle = setInterval(() => server.server.closeIdleConnections(), IDLE_CHECK_MS);
@@ -148,6 +155,11 @@ async function listen(server: HttpServer, { host, port }: Configuration): Promis
       else throw new CommandFailed(`It cannot listen on ${host}:${port}: ${message}`);
     }
   }
+}
+
+/** Takes no more connections. An HTTP server's own `close` ends those that are idle as well, at once. */
+function shutDoor({ server }: HttpServer): void {
+  NetServer.prototype.close.call(server);
 }
 
 function portTaken(port: number): string {

@@ -32,13 +32,13 @@ export class ServedNode {
   readonly application: RunningApplication;
   readonly http: HttpServer;
   readonly #folder: string;
-  readonly #token: string;
+  readonly token: string;
 
   private constructor(application: RunningApplication, http: HttpServer, folder: string, token: string) {
     this.application = application;
     this.http = http;
     this.#folder = folder;
-    this.#token = token;
+    this.token = token;
   }
 
   static async open(cluster: TestCluster, { node, roles, detours }: NodeOptions): Promise<ServedNode> {
@@ -65,7 +65,7 @@ export class ServedNode {
   }
 
   async ask(method: 'GET' | 'POST' | 'PUT', url: string, body?: object): Promise<NodeReply> {
-    const headers = { authorization: `Bearer ${this.#token}` };
+    const headers = { authorization: `Bearer ${this.token}` };
     const reply = await this.http.inject({ method, url, headers, ...(body === undefined ? {} : { payload: body }) });
     const parsed = reply.body.startsWith('{') ? (JSON.parse(reply.body) as Record<string, unknown>) : {};
     return { status: reply.statusCode, headers: reply.headers, text: reply.body, body: parsed };

@@ -91,9 +91,14 @@ export class ServerProcess {
     const giveUpAt = Date.now() + READY_MS_MAX;
     while ((await this.readiness()) !== 200) {
       if (Date.now() > giveUpAt || this.child.exitCode !== null)
-        throw new Error(`the server is not ready:\n${this.stderr}`);
+        throw new Error(`the server is not ready: ${await this.#whyNot()}\n${this.stderr}`);
       await delay(POLL_MS);
     }
+  }
+
+  async #whyNot(): Promise<string> {
+    if (this.child.exitCode !== null) return `it ended with code ${this.child.exitCode}`;
+    return fetch(`${this.url}/health/ready`).then((response) => response.text(), String);
   }
 
   /** The status of its readiness; null: it does not answer. */
