@@ -33,6 +33,8 @@ export class RedisJournal implements StockJournal {
   readonly #scripts: Scripts;
   /** Partitions of which the engine has more than it was told as recorded: nobody is woken for those. */
   readonly #busy = new Set<number>();
+  /** How often somebody was woken for a partition. */
+  readonly #wakes = new Map<number, number>();
   readonly #checkedAt = new Map<number, number>();
   #entryBytes = BYTES_PER_READ / FIRST_ENTRIES;
   #wake: (() => void) | null = null;
@@ -67,16 +69,29 @@ export class RedisJournal implements StockJournal {
     await Promise.all(
       heads.map(async ({ partition, epoch, seq }) => {
         const key = headKey(partition);
+        const wakes = this.#wakes.get(partition);
         const [kind, last] = await this.#scripts.call(this.#connection, 'recorded', key, { partition, epoch, seq });
-        // What is decided from now on wakes us. Anything else is found by the next reading.
-        if (kind === 'recorded' && Number(last) === seq) this.#busy.delete(partition);
+        if (kind !== 'recorded') return;
+        // What is decided from now on wakes us. What was decided before it woke nobody, and is looked for at once.
+        if (Number(last) === seq) this.#rest(partition, wakes);
+        else this.#wake?.();
       }),
     );
   }
 
   #woken(partition: number): void {
+    this.#wakes.set(partition, (this.#wakes.get(partition) ?? 0) + 1);
     this.#busy.add(partition);
     this.#wake?.();
+  }
+
+  /**
+   * Redis had nothing to record of this partition when it was asked. Wakes come over a connection of their own, which
+   * may be faster than the reply: who was woken meanwhile has something to read, and would find it at the next idle
+   * check only.
+   */
+  #rest(partition: number, wakesWhenAsked: number | undefined): void {
+    if (this.#wakes.get(partition) === wakesWhenAsked) this.#busy.delete(partition);
   }
 
   async #sleep(ms: number): Promise<void> {
@@ -110,6 +125,7 @@ export class RedisJournal implements StockJournal {
     this.#checkedAt.set(partition, performance.now());
     const key = headKey(partition);
     const busy = this.#busy.has(partition);
+    const wakes = this.#wakes.get(partition);
     const range = ['XRANGE', journalKey(partition, epoch), `${epoch}-${seq}`, '+', 'COUNT', String(count + 1)];
     const [fields, early] = await Promise.all([
       this.#connection.send(key, ['HMGET', key, 'epoch', 'seq', 'mark', 'recorded']),
@@ -119,6 +135,7 @@ export class RedisJournal implements StockJournal {
     const unfit = unfitness(head, engine);
     if (unfit !== null || engine === null) return unfit;
     if (engine.recorded < engine.seq) this.#busy.add(partition);
+    else this.#rest(partition, wakes);
     if (engine.seq === seq) return null;
     return this.#readingOf(head, (early ?? (await this.#connection.send(key, range))) as RedisReply[]);
   }

@@ -2,8 +2,9 @@
 import { afterAll, beforeAll, beforeEach, expect, it } from 'vitest';
 import { partitionOf } from '../../../src/stock/identifiers.ts';
 import { chainedMark, type JournalEntry, journalEntryOf } from '../../../src/stock/redis/journal-entry.ts';
-import { epochPrefix, headKey, journalKey } from '../../../src/stock/redis/keys.ts';
+import { epochPrefix, headKey, journalKey, WAKE_CHANNEL } from '../../../src/stock/redis/keys.ts';
 import type { RedisReply } from '../../../src/stock/redis/redis-connection.ts';
+import { RedisJournal } from '../../../src/stock/redis/redis-journal.ts';
 import type { SharedHead } from '../../../src/stock/shared-engine.ts';
 import type { ImageChunk } from '../../../src/stock/stock-engine.ts';
 import { type RedisTestServer, startRedis } from '../../support/servers/redis.ts';
@@ -85,6 +86,38 @@ describeWith(['redis'], 'the journal of the Redis engine', () => {
     await rig.decided(reserveOf(1), 'r2');
     const both = await look(rig);
     expect(both?.kind === 'entries' && both.batch.entries.map(({ entry }) => entry.seq)).toEqual([4, 5]);
+  });
+
+  it('looks at once at what was decided between the answer that all is recorded and its arrival', async () => {
+    const rig = await stocked();
+    const { connection } = rig;
+    let beforeAnswer = async () => {};
+    const journal = await RedisJournal.open(
+      {
+        async send(key, args) {
+          const reply = await connection.send(key, args);
+          if (args[1]?.endsWith('_recorded')) await beforeAnswer();
+          return reply;
+        },
+        subscribe: (channel, listener) => connection.subscribe(channel, listener),
+        masters: () => connection.masters(),
+        close: async () => {},
+      },
+      rig.scripts,
+    );
+    const woken = Promise.withResolvers<void>();
+    beforeAnswer = async () => {
+      await connection.subscribe(WAKE_CHANNEL, () => woken.resolve());
+      await rig.decided(reserveOf(1), 'r2');
+      await woken.promise;
+    };
+    const before = rig.head();
+    const { seq, at } = await rig.decided(reserveOf(1), 'r1');
+    const [first] = await journal.read([before], 100, 10_000);
+    const mark = first?.kind === 'entries' ? (first.batch.entries[0]?.mark as string) : '';
+    const head = { ...before, seq, at, mark };
+    await journal.recorded([head]);
+    expect(await journal.read([head], 100, 20)).toMatchObject([{ batch: { entries: [{ entry: { seq: seq + 1 } }] } }]);
   });
 
   it('hands out at most what it is asked for, and nothing where nothing follows', async () => {
