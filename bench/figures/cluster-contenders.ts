@@ -9,12 +9,12 @@ import { ONE_HOT_PRODUCT, type Stock } from '../subjects/stock.ts';
 import type { ClusterServers } from './cluster-servers.ts';
 import { shapeOf } from './contenders.ts';
 
-const CLUSTER = new URL('../subjects/cluster.ts', import.meta.url);
+export const CLUSTER = new URL('../subjects/cluster.ts', import.meta.url);
 const SHOP = new URL('../strategies/shop.ts', import.meta.url);
 const FOR_UPDATE: ShopPlan = { strategy: 'pessimistic', products: 1, unitsEach: 100_000_000 };
 
 /** What it takes to answer; the projectors of a cluster have machines of their own. */
-const ANSWERING: readonly ProcessRole[] = ['api', 'recorder', 'scheduler'];
+export const ANSWERING: readonly ProcessRole[] = ['api', 'recorder', 'scheduler'];
 
 export interface ClusterLoad {
   name: string;

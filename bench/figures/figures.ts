@@ -1,15 +1,17 @@
 import type { Benchmark } from '../harness/benchmark.ts';
 import { basket } from './basket.ts';
 import { confirm } from './confirm.ts';
-import { readHttp, reserveHttp } from './http.ts';
+import { readHttp, reserveHttp, reserveHttpCluster } from './http.ts';
 import { importStock } from './import.ts';
 import { overload } from './overload.ts';
 import { project } from './project.ts';
 import { publish } from './publish.ts';
+import { rebuild } from './rebuild.ts';
 import { recordMariadb } from './record-mariadb.ts';
 import { reserveCluster } from './reserve-cluster.ts';
 import { reserveEmbedded } from './reserve-embedded.ts';
 import { restart } from './restart.ts';
+import { scaleCluster } from './scale-cluster.ts';
 import { scaleHistory } from './scale-history.ts';
 import { scaleLevels } from './scale-levels.ts';
 import { strategies } from './strategies.ts';
@@ -19,6 +21,8 @@ export const benchmarks: readonly Benchmark[] = [
   reserveEmbedded,
   reserveHttp,
   reserveCluster,
+  reserveHttpCluster,
+  scaleCluster,
   readHttp,
   basket,
   confirm,
@@ -26,6 +30,7 @@ export const benchmarks: readonly Benchmark[] = [
   scaleLevels,
   scaleHistory,
   restart,
+  rebuild,
   project,
   publish,
   overload,

@@ -4,9 +4,11 @@ import { at, interleave } from '../harness/rounds.ts';
 import type { Sample } from '../harness/sample.ts';
 import { type HttpLoad, type HttpRequest, OPERATION_ID_PLACE } from '../load/http-request.ts';
 import type { EmptyRoute } from '../references/empty-route.ts';
+import type { ClusterPlace } from '../subjects/cluster.ts';
 import { commitNotes } from '../subjects/commits.ts';
 import { HttpServerSubject } from '../subjects/http-server.ts';
 import { productId, type Stock, storeId } from '../subjects/stock.ts';
+import { ClusterServers } from './cluster-servers.ts';
 import { shapeOf } from './contenders.ts';
 
 const CALLERS = new URL('../load/http-load.ts', import.meta.url);
@@ -68,6 +70,29 @@ export const reserveHttp: Benchmark = {
   },
 };
 
+export const reserveHttpCluster: Benchmark = {
+  name: 'reserve-http-cluster',
+  title:
+    'Durable reservations over HTTP in cluster mode, 64 keep-alive connections, against an empty Fastify route with the same schemas',
+  async run(context) {
+    const servers = await ClusterServers.start();
+    try {
+      const node = server(context, RESERVE, CONNECTIONS, () => servers.freshPlace());
+      const summaries = await interleave(context, [node, emptyRoute(context, RESERVE)]);
+      const reached = ratio(at(summaries, 0), at(summaries, 1));
+      return {
+        summaries,
+        figures: [atLeast('reservations to an empty route', reached, 0.35)],
+        remarks: [
+          'Clients, the node, Redis and MariaDB share the cores; the empty route is alone with its client. The projector runs elsewhere.',
+        ],
+      };
+    } finally {
+      await servers.stop();
+    }
+  },
+};
+
 export const readHttp: Benchmark = {
   name: 'read-http',
   title:
@@ -79,14 +104,19 @@ export const readHttp: Benchmark = {
   },
 };
 
-export function server(context: BenchContext, route: Route, connections = CONNECTIONS): Contender {
+export function server(
+  context: BenchContext,
+  route: Route,
+  connections = CONNECTIONS,
+  freshPlace?: () => Promise<ClusterPlace>,
+): Contender {
   const name = `Holdfast, ${connections} connections`;
   return {
     name,
     unit: 'requests',
     async measure() {
       const folder = context.newFolder('http');
-      const subject = await HttpServerSubject.start(folder, context.profiling(name));
+      const subject = await HttpServerSubject.start(folder, context.profiling(name), await freshPlace?.());
       try {
         await subject.stockUp(STOCK);
         const { request, expectedStatus } = route;

@@ -9,6 +9,7 @@ import type { ProcessRole } from '../../server/src/process-roles.ts';
 import { serveCalls } from '../harness/child-process.ts';
 import type { Sample } from '../harness/sample.ts';
 import { closedLoop, type LoadShape } from '../load/closed-loop.ts';
+import { openLoop, type RateShape } from '../load/open-loop.ts';
 import { commitNotes } from './commits.ts';
 import { decideOnly } from './deciding.ts';
 import { installationOf, stockUp } from './installation.ts';
@@ -50,11 +51,11 @@ function configOf({ redisUrl, database }: ClusterPlace, roles: readonly ProcessR
 
 serveCalls(
   {
-    /** How long that took until commands can be decided, in milliseconds. */
+    /** How long that took until commands can be decided in all partitions, in milliseconds. */
     async open(place: ClusterPlace, roles: readonly ProcessRole[]): Promise<number> {
       const startedAt = performance.now();
       application = await openClusterNode(configOf(place, roles));
-      while (!application.isReady()) await delay(READY_POLL_MS);
+      while (!application.isReady() || application.readiness().degraded.length > 0) await delay(READY_POLL_MS);
       return performance.now() - startedAt;
     },
     stockUp: (stock: Stock) => stockUp(installationOf(opened()), stock),
@@ -63,6 +64,28 @@ serveCalls(
       const before = await installation.commits();
       const sample = await closedLoop(shape, workOf(workload, installation, stock));
       return { ...sample, notes: commitNotes(before, await installation.commits()) };
+    },
+    async atRate(stock: Stock, shape: RateShape): Promise<Sample> {
+      const reserve = workOf('reserve', installationOf(opened()), stock);
+      return openLoop(shape, async () => {
+        await reserve();
+        return 'done';
+      });
+    },
+    /** Entries that are recorded and not yet projected, as far as this node has heard. */
+    projectionLag: () => installationOf(opened()).projectionLag(),
+    /** How long it takes from now on until a command is recorded, whatever stands in its way; in seconds. */
+    async untilServed(stock: Stock): Promise<number> {
+      const startedAt = performance.now();
+      const reserve = workOf('reserve', installationOf(opened()), stock);
+      for (;;) {
+        const served = await reserve().then(
+          () => true,
+          () => false,
+        );
+        if (served) return (performance.now() - startedAt) / 1_000;
+        await delay(READY_POLL_MS);
+      }
     },
     /** The engine alone, of a cluster whose nodes have stopped. */
     decideOnly,

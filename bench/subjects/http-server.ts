@@ -1,10 +1,12 @@
 /** The real server in a process of its own, as `npm start` runs it, with a probe beside it. */
+import { randomBytes } from 'node:crypto';
 import { createServer } from 'node:net';
 import { setTimeout as delay } from 'node:timers/promises';
-import { loadTokenKey } from '../../server/src/access/token-key.ts';
+import { loadTokenKey, sharedTokenKey } from '../../server/src/access/token-key.ts';
 import { issueToken } from '../../server/src/access/tokens.ts';
 import { MeasuredProcess } from '../harness/child-process.ts';
 import type { Profiling } from '../harness/profile.ts';
+import type { ClusterPlace } from './cluster.ts';
 import { type Commits, commitsOf } from './commits.ts';
 import { HQ, productId, type Stock, storeId } from './stock.ts';
 
@@ -12,6 +14,7 @@ const SERVER = new URL('../../server/src/main.ts', import.meta.url);
 const PROBE = new URL('../load/server-probe.ts', import.meta.url);
 const READY_MS_MAX = 60_000;
 const READY_POLL_MS = 50;
+const SECRET_BYTES = 32;
 const TOKEN_TTL_MS = 8 * 3_600_000;
 /** The most that one request adds (`QUANTITY_MAX`). */
 const QUANTITY_MAX = 1_000_000;
@@ -30,18 +33,25 @@ export class HttpServerSubject {
     this.#adminToken = tokens.admin;
   }
 
-  static async start(folder: string, profiling: Profiling | null): Promise<HttpServerSubject> {
+  /** `place`: of the cluster that it is a node of; without one it is embedded. */
+  static async start(folder: string, profiling: Profiling | null, place?: ClusterPlace): Promise<HttpServerSubject> {
+    const secret = place === undefined ? undefined : randomBytes(SECRET_BYTES).toString('hex');
     const port = await freePort();
     const process = MeasuredProcess.start(SERVER, {
       args: ['serve'],
       flags: [`--import=${PROBE.href}`],
-      env: { HOLDFAST_PORT: String(port), HOLDFAST_DATA: folder, NODE_ENV: 'production' },
+      env: {
+        HOLDFAST_PORT: String(port),
+        HOLDFAST_DATA: folder,
+        NODE_ENV: 'production',
+        ...(place === undefined ? {} : { ...clusterSettings(place), JWT_SECRET: secret as string }),
+      },
       profiling,
     });
     try {
       await ready(port);
       const grant = { hqId: HQ, ttlMs: TOKEN_TTL_MS };
-      const key = loadTokenKey(folder);
+      const key = secret === undefined ? loadTokenKey(folder) : sharedTokenKey(secret);
       const admin = await issueToken(key, { ...grant, role: 'admin', storeId: null }, Date.now());
       const till = await issueToken(key, { ...grant, role: 'pos', storeId: storeId(0) }, Date.now());
       return new HttpServerSubject(port, process, { till, admin });
@@ -91,6 +101,19 @@ export class HttpServerSubject {
     const text = await response.text();
     if (!response.ok) throw new Error(`${method} ${path} was answered with ${response.status}: ${text}`);
   }
+}
+
+function clusterSettings({ redisUrl, database }: ClusterPlace): Record<string, string> {
+  return {
+    HOLDFAST_MODE: 'cluster',
+    HOLDFAST_ROLES: 'api,recorder,scheduler',
+    REDIS_URL: redisUrl,
+    DB_HOST: database.host,
+    DB_PORT: String(database.port),
+    DB_NAME: database.database,
+    DB_USERNAME: database.user,
+    DB_PASSWORD: database.password,
+  };
 }
 
 async function freePort(): Promise<number> {
