@@ -243,7 +243,14 @@ class ClusterComposition {
         if (roles.has('api')) parts.registry.announce(node, url);
       },
       stop: async () => {
-        for (const close of this.#closers.splice(0).reverse()) await close();
+        for (const close of this.#closers.splice(0).reverse()) {
+          // A server may be away: what one part could not save, it reads again, and the others are closed as well.
+          try {
+            await close();
+          } catch (error) {
+            parts.trouble(error as Error);
+          }
+        }
       },
     };
   }

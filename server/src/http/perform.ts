@@ -48,7 +48,8 @@ export async function perform(
 ): Promise<Performed> {
   const { actor, origin, correlationId, causationId } = provenanceOf(request);
   const { hqId, operationId, fingerprint, command } = operation;
-  const execution = await service.running.executor.execute({
+  // With the database away a command would be decided, and nobody could say whether it is recorded.
+  const execution = await service.filled.executor.execute({
     hqId,
     operationId,
     fingerprint,

@@ -41,8 +41,9 @@ export class Service {
   }
 
   /**
-   * For reads of levels, which the engine answers from what it holds.
-   * @throws Problem while that is being filled: nothing is answered from its emptiness.
+   * For commands, and for reads of levels, which the engine answers from what it holds.
+   * @throws Problem while that is being filled, or the ledger is away: nothing is answered from its emptiness, and
+   * nothing decided that could not be recorded.
    */
   get filled(): ServedApplication {
     const application = this.running;
