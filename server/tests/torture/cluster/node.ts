@@ -51,7 +51,9 @@ export class ClusterNode {
   /** Starts it and waits until it says that it is ready. */
   async start(): Promise<void> {
     const { sources, roles } = this.#options;
-    const child = spawn(process.execPath, [QUIET, join(sources, 'main.ts'), 'serve', '--roles', roles], {
+    const program = [process.execPath, QUIET, join(sources, 'main.ts'), 'serve', '--roles', roles];
+    // Whatever becomes of this process, its nodes end with it.
+    const child = spawn('setpriv', ['--pdeathsig', 'KILL', ...program], {
       detached: true,
       env: this.#environment,
       stdio: ['ignore', 'ignore', 'pipe'],
