@@ -8,7 +8,8 @@ import { requestsOf, type WildRequest } from './support/arbitrary-requests.ts';
 import { ROUTE_CASES } from './support/requests.ts';
 import { TestServer } from './support/test-server.ts';
 
-const RUNS = 60;
+/** Per route. */
+const RUNS = Number(process.env.HOLDFAST_FUZZ_RUNS ?? 60);
 
 let server: TestServer;
 let tokens: (string | null)[] = [];
