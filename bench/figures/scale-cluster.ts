@@ -18,7 +18,7 @@ export const scaleCluster: Benchmark = {
       const summaries = await interleave(context, [
         ...NODES.map((nodes) =>
           cluster(context, servers, {
-            name: `${nodes} processes, ${spread.hqs} HQs`,
+            name: `${nodes === 1 ? 'one process' : `${nodes} processes`}, ${spread.hqs} HQs`,
             inFlight: IN_FLIGHT,
             nodes,
             stock: spread,
