@@ -13,7 +13,7 @@ export const CLUSTER = new URL('../subjects/cluster.ts', import.meta.url);
 const SHOP = new URL('../strategies/shop.ts', import.meta.url);
 const FOR_UPDATE: ShopPlan = { strategy: 'pessimistic', products: 1, unitsEach: 100_000_000 };
 
-/** What it takes to answer; the projectors of a cluster have machines of their own. */
+/** What it takes to answer; projectors of a cluster may have machines of their own. */
 export const ANSWERING: readonly ProcessRole[] = ['api', 'recorder', 'scheduler'];
 
 export interface ClusterLoad {

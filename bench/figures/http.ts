@@ -84,7 +84,7 @@ export const reserveHttpCluster: Benchmark = {
         summaries,
         figures: [atLeast('reservations to an empty route', reached, 0.35)],
         remarks: [
-          'Clients, the node, Redis and MariaDB share the cores; the empty route is alone with its client. The projector runs elsewhere.',
+          'Clients, the node, Redis and MariaDB share the cores; the empty route is alone with its client. No projector runs meanwhile.',
         ],
       };
     } finally {

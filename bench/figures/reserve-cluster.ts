@@ -27,7 +27,7 @@ export const reserveCluster: Benchmark = {
           atLeast('Holdfast to FOR UPDATE, 256 in flight', ratio(at(summaries, 3), at(summaries, 4)), 7),
         ],
         remarks: [
-          'One process decides and records; it shares the cores with its callers, with Redis and with MariaDB. The projector runs elsewhere (`project-cluster`).',
+          'One process decides and records; it shares the cores with its callers, with Redis and with MariaDB. No projector runs meanwhile.',
         ],
       };
     } finally {
