@@ -5,10 +5,8 @@ import { clusterBugs, firstFinding } from './planted-bugs.ts';
 import { tortureCluster } from './torture-cluster.ts';
 
 const FAULTS = [
-  'a serving node is killed',
   'a recording node is killed',
   'MariaDB is killed',
-  'Redis is emptied',
   'a counter is changed by hand',
   'a lagging replica takes over, its clock 3 s ahead',
 ];
