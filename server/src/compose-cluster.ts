@@ -51,7 +51,8 @@ export async function openClusterNode(config: ClusterNodeConfig): Promise<Runnin
   try {
     return await new ClusterComposition(config, closers).open();
   } catch (error) {
-    for (const close of closers.reverse()) await close();
+    // What cannot be closed either must not hide why it could not be opened.
+    await closeAll(closers, (failure) => config.log.debug({ err: failure }, 'something could not be closed'));
     throw error;
   }
 }
@@ -184,8 +185,10 @@ class ClusterComposition {
     const kafkaTopics = new KafkaTopics({ brokers, names, log });
     await kafkaTopics.start();
     this.#closers.push(() => kafkaTopics.close());
-    this.#degraded.push(() => (kafkaTopics.problem === null ? null : `Kafka: ${kafkaTopics.problem}`));
-    if (outbox === 'debezium') return new OutboxEventPublisher(await MariadbOutbox.open(connections.writer), names);
+    if (outbox === 'debezium') {
+      this.#degraded.push(() => (kafkaTopics.problem === null ? null : `Kafka: ${kafkaTopics.problem}`));
+      return new OutboxEventPublisher(await MariadbOutbox.open(connections.writer), names);
+    }
     const publisher = new KafkaEventPublisher({ brokers, names, topics: kafkaTopics, log });
     this.#closers.push(() => publisher.close());
     this.#degraded.push(() => publisher.degraded());
@@ -242,17 +245,19 @@ class ClusterComposition {
       announce: ({ url }) => {
         if (roles.has('api')) parts.registry.announce(node, url);
       },
-      stop: async () => {
-        for (const close of this.#closers.splice(0).reverse()) {
-          // A server may be away: what one part could not save, it reads again, and the others are closed as well.
-          try {
-            await close();
-          } catch (error) {
-            parts.trouble(error as Error);
-          }
-        }
-      },
+      stop: () => closeAll(this.#closers, parts.trouble),
     };
+  }
+}
+
+/** A server may be away: what one part could not save, it reads again, and the others are closed as well. */
+async function closeAll(closers: Closers, onFailed: (error: Error) => void): Promise<void> {
+  for (const close of closers.splice(0).reverse()) {
+    try {
+      await close();
+    } catch (error) {
+      onFailed(error as Error);
+    }
   }
 }
 

@@ -7,6 +7,15 @@ import type { RedisConnection } from '../../stock/redis/redis-connection.ts';
 const KEY = 'holdfast:nodes';
 const RENEW_MS = 2_000;
 const GONE_AFTER_MS = 3 * RENEW_MS;
+/** Long enough that no clock is as far from another's. */
+const FORGOTTEN_AFTER_MS = 24 * 3_600_000;
+
+interface NodeRecord {
+  node: string;
+  url: string;
+  /** When it said so, by its own clock. */
+  at: number;
+}
 
 export class RedisNodeRegistry {
   readonly #connection: RedisConnection;
@@ -28,6 +37,8 @@ export class RedisNodeRegistry {
       this.#connection.send(KEY, ['HSET', KEY, node, record]).catch(() => undefined);
     };
     tell();
+    // A node that died left its name behind, and its successor has another.
+    this.#forgetGone().catch(() => undefined);
     this.#timer = setInterval(tell, RENEW_MS);
     this.#timer.unref();
   }
@@ -39,10 +50,22 @@ export class RedisNodeRegistry {
 
   /** Addresses of nodes that were there a moment ago. Throws what `RedisConnection.send` throws. */
   async addresses(): Promise<string[]> {
-    const records = (await this.#connection.send(KEY, ['HVALS', KEY])) as string[];
-    return records
-      .map((record) => JSON.parse(record) as { url: string; at: number })
-      .filter(({ at }) => this.#now() - at < GONE_AFTER_MS)
-      .map(({ url }) => url);
+    const records = await this.#records();
+    return records.filter(({ at }) => this.#now() - at < GONE_AFTER_MS).map(({ url }) => url);
+  }
+
+  async #forgetGone(): Promise<void> {
+    const gone = (await this.#records()).filter(({ at }) => this.#now() - at > FORGOTTEN_AFTER_MS);
+    for (const { node } of gone) await this.#connection.send(KEY, ['HDEL', KEY, node]);
+  }
+
+  async #records(): Promise<NodeRecord[]> {
+    const nodes = (await this.#connection.send(KEY, ['HKEYS', KEY])) as string[];
+    if (nodes.length === 0) return [];
+    const records = (await this.#connection.send(KEY, ['HMGET', KEY, ...nodes])) as (string | null)[];
+    return nodes.flatMap((node, index) => {
+      const record = records[index] ?? null;
+      return record === null ? [] : [{ node, ...(JSON.parse(record) as Omit<NodeRecord, 'node'>) }];
+    });
   }
 }
