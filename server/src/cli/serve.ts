@@ -21,10 +21,14 @@ import { tokenKey } from './token.ts';
 /** Another process may still be letting go of the port. */
 const PORT_WAIT_MS = 5_000;
 const PORT_RETRY_MS = 200;
-/** Readiness says no and connections are told to close, for so long before the door is shut. */
+/** Readiness says no and connections are told to close, for so long before anyone is turned away. */
 const LAME_DUCK_MS = 250;
+/** Everyone is answered 503 for so long before the door is shut: who heeds it is elsewhere by then. */
+const TURNING_AWAY_MS = 500;
 /** The door is shut, and who came in has so long to ask: a connection that was just made looks idle. */
 const ARRIVING_MS = 250;
+/** Turns of the loop that let in the last ones, where the stream of them does not end. */
+const LAST_TURNS_MAX = 1_000;
 const DRAIN_MS_MAX = 10_000;
 const IDLE_CHECK_MS = 25;
 
@@ -120,9 +124,9 @@ class ServerProcess {
     const server = this.#server;
     if (server?.server.listening) {
       await delay(LAME_DUCK_MS);
-      // Right after the loop took all connections that waited: those that still wait are reset.
-      await immediate();
-      shutDoor(server);
+      this.#service.turningAway = true;
+      await delay(TURNING_AWAY_MS);
+      await shutDoor(server);
       await delay(ARRIVING_MS);
       const force = setTimeout(() => server.server.closeAllConnections(), DRAIN_MS_MAX);
       // A connection whose last answer was under way when the door was shut becomes idle later.
@@ -157,8 +161,20 @@ async function listen(server: HttpServer, { host, port }: Configuration): Promis
   }
 }
 
-/** Takes no more connections. An HTTP server's own `close` ends those that are idle as well, at once. */
-function shutDoor({ server }: HttpServer): void {
+/**
+ * Takes no more connections. The kernel resets those that still wait before a door that is shut, and a turn of the
+ * loop lets in one or a few: so it is shut after a turn that let in nobody.
+ * An HTTP server's own `close` would end idle connections as well, at once.
+ */
+async function shutDoor({ server }: HttpServer): Promise<void> {
+  let letIn = 0;
+  server.on('connection', () => {
+    letIn += 1;
+  });
+  for (let before = -1, turns = 0; before !== letIn && turns < LAST_TURNS_MAX; turns += 1) {
+    before = letIn;
+    await immediate();
+  }
   NetServer.prototype.close.call(server);
 }
 

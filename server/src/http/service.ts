@@ -12,6 +12,8 @@ export type ServedApplication = Application & { masterData: MasterData };
 export class Service {
   #application: ServedApplication | null = null;
   draining = false;
+  /** Whoever still comes is told to ask another process. */
+  turningAway = false;
   readonly #servesApi: boolean;
 
   /** Without the API, health and metrics alone are answered: the process has other roles. */
@@ -32,10 +34,12 @@ export class Service {
     return this.#application?.readiness() ?? { ready: false, reasons: ['starting'], degraded: [] };
   }
 
-  /** @throws Problem while there is no application yet. */
+  /** @throws Problem while there is no application yet, and when it is about to go. */
   get running(): ServedApplication {
     if (!this.#servesApi)
       throw new Problem('NOT_READY', 'This process does not have the role api; ask one that has it.');
+    if (this.turningAway)
+      throw new Problem('NOT_READY', 'Nothing was done: this process is stopping; ask another one, or repeat later.');
     if (this.#application === null) throw new Problem('NOT_READY', 'The service is starting.');
     return this.#application;
   }
