@@ -2,6 +2,7 @@
 import type { Logger } from 'pino';
 import { MariadbCatalog } from './catalog/mariadb/mariadb-catalog.ts';
 import { MasterData } from './catalog/master-data.ts';
+import { composeExecutor } from './compose-executor.ts';
 import { type LockServers, openLock } from './compose-locks.ts';
 import { SharedEventFeed } from './events/local/shared-event-feed.ts';
 import { MariadbEventSource } from './events/mariadb/mariadb-event-source.ts';
@@ -15,7 +16,7 @@ import { ClusterAcknowledgements } from './recording/cluster/cluster-acknowledge
 import { MariadbPartitionStates } from './recording/cluster/mariadb/mariadb-partition-states.ts';
 import type { PartitionStates } from './recording/cluster/partition-states.ts';
 import { RedisRecordedChannel } from './recording/cluster/redis/redis-recorded-channel.ts';
-import { CommandExecutor } from './recording/command-executor.ts';
+import type { CommandExecutor } from './recording/command-executor.ts';
 import { openRedis, type RedisTarget } from './stock/redis/open-redis.ts';
 import type { RedisConnection } from './stock/redis/redis-connection.ts';
 import { claimRedis } from './stock/redis/redis-installation.ts';
@@ -92,7 +93,8 @@ export async function openNodeParts(
   closers.push(() => projections.close());
   const scripts = new Scripts();
   const engine = engineOn({ connection, scripts, acknowledgements, trouble, log });
-  const executor = executorOn({ engine, ledger, acknowledgements, projections, telemetry, log });
+  const { history } = projections;
+  const executor = composeExecutor({ engine, ledger, acknowledgements }, { history, telemetry, log });
   const catalog = new MariadbCatalog(ledger.connections);
   const lock = await openLock(targets.locks, connection);
   closers.push(() => lock.close());
@@ -163,33 +165,6 @@ function clockAlert(log: Logger): (partition: number, aheadMs: number) => void {
     toldAt = performance.now();
     log.error({ partition, aheadMs }, 'the clock of Redis is ahead of this node: nothing expires until they agree');
   };
-}
-
-function executorOn({
-  engine,
-  ledger,
-  acknowledgements,
-  projections,
-  telemetry,
-  log,
-}: Pick<NodeParts, 'engine' | 'ledger' | 'acknowledgements' | 'projections'> & {
-  telemetry: Telemetry;
-  log: Logger;
-}): CommandExecutor {
-  return new CommandExecutor({
-    engine,
-    ledger,
-    acknowledgements,
-    findProjectedHold: async (hqId, reservationId) => {
-      const found = await projections.history.reservation(reservationId);
-      return found?.hqId === hqId ? found.hold : null;
-    },
-    onAnswered: (decisionMs, answerMs) => {
-      telemetry.decisionSeconds.observe(decisionMs / 1_000);
-      telemetry.answerSeconds.observe(answerMs / 1_000);
-    },
-    onReadFailed: (error) => log.error({ err: error }, 'a caller was refused: a read failed'),
-  });
 }
 
 /** Hears what is recorded anywhere; returns a function that ends it. */

@@ -6,6 +6,7 @@ import { loadTokenKey } from './access/token-key.ts';
 import type { Readiness, RunningApplication } from './application.ts';
 import { MasterData } from './catalog/master-data.ts';
 import { SqliteCatalog } from './catalog/sqlite/sqlite-catalog.ts';
+import { composeExecutor } from './compose-executor.ts';
 import { DataFolder } from './data-folder/data-folder.ts';
 import { allOf, type PlacedEvent } from './events/event-source.ts';
 import { LocalEventBus } from './events/local/local-event-bus.ts';
@@ -22,7 +23,7 @@ import type { KnownHead, LedgerProof } from './reconciliation/ledger-proof.ts';
 import { SqliteLedgerProof } from './reconciliation/sqlite/sqlite-ledger-proof.ts';
 import { verify } from './reconciliation/verify.ts';
 import { Acknowledgements } from './recording/acknowledgements.ts';
-import { CommandExecutor } from './recording/command-executor.ts';
+import type { CommandExecutor } from './recording/command-executor.ts';
 import { EntryChecker } from './recording/entry-checker.ts';
 import { ExpirySchedule } from './recording/expiry-schedule.ts';
 import { Recorder, type RecorderEvents } from './recording/recorder.ts';
@@ -80,20 +81,10 @@ class EmbeddedComposition {
     );
     this.#opened.push(() => ledger.close());
     const projections = await this.#openProjections(ledger);
-    const executor = new CommandExecutor({
-      engine: this.#engine,
-      ledger,
-      acknowledgements: this.#acknowledgements,
-      findProjectedHold: async (hqId, reservationId) => {
-        const found = await projections.history.reservation(reservationId);
-        return found?.hqId === hqId ? found.hold : null;
-      },
-      onAnswered: (decisionMs, answerMs) => {
-        this.#telemetry.decisionSeconds.observe(decisionMs / 1_000);
-        this.#telemetry.answerSeconds.observe(answerMs / 1_000);
-      },
-      onReadFailed: (error) => this.#config.log.error({ err: error }, 'a caller was refused: a read failed'),
-    });
+    const executor = composeExecutor(
+      { engine: this.#engine, ledger, acknowledgements: this.#acknowledgements },
+      { history: projections.history, telemetry: this.#telemetry, log: this.#config.log },
+    );
     const relay = this.#relay(ledger);
     const heads = await this.#restore(ledger, projections);
     const recorder = this.#recorder(ledger, projections, relay, executor);

@@ -2,7 +2,7 @@
 import { hostname } from 'node:os';
 import type { LockServers } from '../compose-locks.ts';
 import { PROCESS_ROLES, type ProcessRole } from '../process-roles.ts';
-import { type Environment, given, wrong } from './environment.ts';
+import { type Environment, given, isRedisUrl, wrong } from './environment.ts';
 import { UsageError } from './failures.ts';
 import { lockServersOf } from './lock-servers.ts';
 
@@ -120,9 +120,7 @@ export function redisOf(environment: Environment): RedisSettings {
 
 function redisAt(value: string): RedisSettings {
   const urls = value.split(',').map((url) => url.trim());
-  for (const url of urls) {
-    const scheme = URL.canParse(url) ? new URL(url).protocol : '';
-    if (scheme === 'redis:' || scheme === 'rediss:') continue;
+  if (!urls.every(isRedisUrl)) {
     // Without the value: a password may be in it.
     throw new UsageError(
       `REDIS_URL must be of the form redis://[user:password@]host[:${REDIS_PORT_DEFAULT}] (rediss:// with TLS), several of a Redis Cluster joined by commas.`,

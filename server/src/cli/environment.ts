@@ -11,3 +11,7 @@ export function given(environment: Environment, variable: string): string | unde
 export function wrong(variable: string, value: string, mayBe: string): UsageError {
   return new UsageError(`${variable} is ${JSON.stringify(value)}, but it must be ${mayBe}.`);
 }
+
+export function isRedisUrl(text: string): boolean {
+  return URL.canParse(text) && /^rediss?:$/.test(new URL(text).protocol);
+}

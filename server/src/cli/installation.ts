@@ -3,6 +3,7 @@
  * server they show a short token of their own, signed with the data folder's key: who can read that may do all.
  */
 import { existsSync } from 'node:fs';
+import { setTimeout as delay } from 'node:timers/promises';
 import { issueToken } from '../access/tokens.ts';
 import type { RunningApplication } from '../application.ts';
 import { findRunningServer } from '../data-folder/data-folder.ts';
@@ -16,6 +17,8 @@ import { tokenKey } from './token.ts';
 
 const TOKEN_TTL_MS = 24 * 3_600_000;
 const NODE_ANSWER_MS_MAX = 1_000;
+const READY_MS_MAX = 60_000;
+const READY_CHECK_MS = 50;
 /** Of a command that finds no node: enough to have its own commands recorded, and to read what they did. */
 const OWN_ROLES = 'recorder,projector';
 
@@ -114,9 +117,22 @@ export async function withInstallation<Result>(environment: Environment, ways: W
     },
   });
   try {
+    await untilReady(application);
     return await ways.onData(application);
   } finally {
     await application.stop();
+  }
+}
+
+/** Without a node the engine of a cluster is filled by this process, once it has the partitions. */
+async function untilReady(application: RunningApplication): Promise<void> {
+  const giveUpAt = performance.now() + READY_MS_MAX;
+  while (!application.isReady()) {
+    if (performance.now() > giveUpAt) {
+      const { reasons } = application.readiness();
+      throw new CommandFailed(`The stock cannot be opened: ${reasons.join('; ')}. Try again once that is mended.`);
+    }
+    await delay(READY_CHECK_MS);
   }
 }
 

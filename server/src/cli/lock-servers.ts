@@ -1,5 +1,5 @@
 import type { LockServers } from '../compose-locks.ts';
-import { type Environment, given } from './environment.ts';
+import { type Environment, given, isRedisUrl } from './environment.ts';
 import { UsageError } from './failures.ts';
 
 const ZOOKEEPER = /^zookeeper:\/\/([A-Za-z0-9._-]+:\d{1,5}(?:,[A-Za-z0-9._-]+:\d{1,5})*)$/;
@@ -14,7 +14,7 @@ export function lockServersOf(environment: Environment): LockServers {
   const connection = ZOOKEEPER.exec(value)?.[1];
   if (connection !== undefined) return { kind: 'zookeeper', connection };
   const urls = value.split(',').map((url) => url.trim());
-  const areRedis = urls.every((url) => URL.canParse(url) && /^rediss?:$/.test(new URL(url).protocol));
+  const areRedis = urls.every(isRedisUrl);
   if (areRedis && urls.length >= 3 && urls.length % 2 === 1) return { kind: 'redlock', urls };
   // Without the value: a password may be in it.
   throw new UsageError(
