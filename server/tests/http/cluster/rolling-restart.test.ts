@@ -47,14 +47,17 @@ describeWith(['redis', 'mariadb'], 'a rolling restart of all processes', () => {
 
   let turn = 0;
   const leftAloneUntil = new Map<number, number>();
-  /** In turn, without those that asked to be left alone for a while. */
-  function nextNode(): ServerProcess {
-    for (let tries = 0; tries < NODES; tries += 1) {
-      turn += 1;
-      const node = nodes[turn % NODES] as ServerProcess;
-      if ((leftAloneUntil.get(node.port) ?? 0) < performance.now()) return node;
-    }
-    return nodes[turn % NODES] as ServerProcess;
+  /** In turn, without those that asked to be left alone for a while; when all did, it waits for the first. */
+  async function nextNode(): Promise<ServerProcess> {
+    turn += 1;
+    const inTurn = nodes.map((_, index) => nodes[(turn + index) % NODES] as ServerProcess);
+    const [node] = inTurn.sort((one, other) => waitMs(one) - waitMs(other)) as [ServerProcess];
+    await delay(waitMs(node));
+    return node;
+  }
+
+  function waitMs(node: ServerProcess): number {
+    return Math.max(0, (leftAloneUntil.get(node.port) ?? 0) - performance.now());
   }
 
   /** Asks one node after the other for as long as they say 503 or refuse the connection, and for no other reason. */
@@ -62,7 +65,7 @@ describeWith(['redis', 'mariadb'], 'a rolling restart of all processes', () => {
     const body = { storeId: 'STORE001', transactionId, items: [{ productId: 'PRD001', quantity: 1 }] };
     let reply: Reply = { status: 0, text: 'no node took the connection' };
     for (let tries = 0; tries < TRIES_MAX; tries += 1) {
-      const node = nextNode();
+      const node = await nextNode();
       try {
         const response = await node.ask('POST', '/api/v1/inventory/reserve', body, token);
         reply = { status: response.status, text: await response.text() };
