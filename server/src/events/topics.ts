@@ -17,6 +17,7 @@ const PUBLISHED_TOPICS = [...(Object.keys(catalogue) as (keyof typeof catalogue)
 
 const ALL_TOPICS = [...CONSUMED_TOPICS, ...PUBLISHED_TOPICS] as const;
 export type Topic = (typeof ALL_TOPICS)[number];
+export type ConsumedTopic = (typeof CONSUMED_TOPICS)[number];
 
 const DEAD_LETTERS = '.dlq';
 /** What Kafka takes as a name. */
