@@ -1,4 +1,6 @@
 /** Two nodes side by side: what one of them acknowledged holds at the other one at once. */
+import { writeFileSync } from 'node:fs';
+import { join } from 'node:path';
 import { afterAll, beforeAll, expect, it } from 'vitest';
 import { describeWith } from '../../support/servers/servers.ts';
 import { TestCluster } from '../../support/test-cluster.ts';
@@ -128,5 +130,12 @@ describeWith(['redis', 'mariadb'], 'two nodes of a cluster', () => {
     await Promise.all([one.stop(), other.stop()]);
     await readAll();
     expect(await run('partitions')).toContain('nobody records it');
+    const products = join(environment.HOLDFAST_DATA, 'products.csv');
+    writeFileSync(products, 'productId,name\nPRD-IMPORTED,Imported while no node runs\n');
+    expect(await run('import', 'products', products, '--hq', 'HQ001')).toContain('1 row');
+    const stock = join(environment.HOLDFAST_DATA, 'stock.csv');
+    writeFileSync(stock, 'storeId,productId,quantity\nSTORE001,PRD-IMPORTED,7\n');
+    await run('import', 'stock', stock, '--hq', 'HQ001');
+    expect(await run('export', 'stock', '--hq', 'HQ001')).toContain('STORE001,PRD-IMPORTED,7,');
   });
 });
