@@ -3,21 +3,16 @@
  * name; `TOPIC_MAP` (`order.placed=shop.orders,…`) gives single topics another name, which is taken whole.
  */
 import { catalogue } from './catalogue/catalogue.ts';
+import { consumed } from './catalogue/consumed.ts';
 
-const CONSUMED_TOPICS = [
-  'order.placed',
-  'order.completed',
-  'order.confirmed',
-  'order.cancelled',
-  'sku.created',
-] as const;
+const CONSUMED_TOPICS = Object.keys(consumed) as ConsumedTopic[];
 
 /** `stock.sync.alert` comes from the reconciliation, all others from the ledger's entries. */
 const PUBLISHED_TOPICS = [...(Object.keys(catalogue) as (keyof typeof catalogue)[]), 'stock.sync.alert'] as const;
 
 const ALL_TOPICS = [...CONSUMED_TOPICS, ...PUBLISHED_TOPICS] as const;
 export type Topic = (typeof ALL_TOPICS)[number];
-export type ConsumedTopic = (typeof CONSUMED_TOPICS)[number];
+export type ConsumedTopic = keyof typeof consumed;
 
 const DEAD_LETTERS = '.dlq';
 /** What Kafka takes as a name. */
