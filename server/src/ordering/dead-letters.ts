@@ -57,7 +57,7 @@ export interface DeadLetters {
   park(letter: NewLetter): Promise<void>;
   /**
    * Puts a message behind the letters of its key. False, and nothing is done, when none is open any more: then it is
-   * to be handled as any other.
+   * to be handled as any other. True, and nothing is done, when it is there already: parked, waiting or done with.
    */
   queueBehind(letter: NewLetter): Promise<boolean>;
   /** `topic` and `key` of every open letter that others wait behind. */

@@ -8,8 +8,12 @@ export type Handling =
   | { status: 'early' }
   /** It cannot be done as it is; somebody has to look at it. Later messages of its key wait behind it. */
   | { status: 'park'; code: ParkCode; reason: string }
-  /** A part of this installation did not answer; nothing is known to have been done. */
-  | { status: 'retry'; reason: string };
+  /**
+   * A part of this installation did not answer; nothing is known to have been done. `away`: it said itself that it
+   * cannot now (a partition that is being filled, too much at once), which is no failure of the message: it is tried
+   * for as long as that lasts. What is not away and fails again and again is parked.
+   */
+  | { status: 'retry'; reason: string; away?: boolean };
 
 export type ParkCode =
   | 'UNKNOWN_RESERVATION'

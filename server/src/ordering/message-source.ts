@@ -11,7 +11,10 @@ export interface MessageSink {
 }
 
 export interface AssignedPartition {
-  /** Takes messages in the order of their offsets. Resolves when there is room for more. */
+  /**
+   * Takes messages in the order of their offsets, one call after the other; an offset that it took before is passed
+   * over, so a source may read again from the committed one. Resolves when there is room for more.
+   */
   take(messages: readonly ConsumedMessage[]): Promise<void>;
   /** The offset to commit: every message before it has its effect in the ledger, or is parked. Null: none was handled. */
   readonly committable: bigint | null;
