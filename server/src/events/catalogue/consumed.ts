@@ -27,16 +27,19 @@ function lines<T extends TSchema>(line: T) {
 /** One that is no id of ours (`OPERATION_ID_PATTERN`) is not used, and no reason to refuse an order. */
 const correlationId = orNull(Type.String({ description: 'carried on to the events that follow' }));
 
+/** As over HTTP, a line may name a store of its own. */
+const storeId = orNull(Id);
+
 const OrderPlaced = Type.Object({
   orderId: Id,
   hqId: Id,
   storeId: Id,
-  items: lines(Type.Object({ productId: Id, quantity: Quantity })),
+  items: lines(Type.Object({ productId: Id, storeId, quantity: Quantity })),
   ttlMs: orNull(Type.Integer({ minimum: TTL_MS_MIN, maximum: TTL_MS_MAX, description: 'ms' })),
   correlationId,
 });
 
-/** With `items`, `storeId` says where they were sold; without, all that is held is. */
+/** With `items`, `storeId` (theirs, else the order's) says where they were sold; without, all that is held is. */
 const OrderCompleted = Type.Object({
   orderId: Id,
   reservationId: orNull(Id),
@@ -46,6 +49,7 @@ const OrderCompleted = Type.Object({
     lines(
       Type.Object({
         productId: Id,
+        storeId,
         quantity: Quantity,
         actualPrice: orNull(Type.Integer({ minimum: 0, maximum: PRICE_MAX, description: 'minor unit, per unit' })),
       }),
