@@ -22,16 +22,21 @@ export interface OrderLine {
   price?: number;
 }
 
+/** A line of what was sold. `storeId` null: neither the line nor its event names one; it is where the reservation holds the product. */
+export interface SoldLine extends Omit<OrderLine, 'storeId'> {
+  storeId: string | null;
+}
+
 interface OrderEvent {
   hqId: string;
   orderId: string;
 }
 
-/** Normalised like a command: ids and quantities are valid, equal lines are summed, each line names its location. */
+/** Normalised like a command: ids and quantities are valid, equal lines are summed, each line of an order names its location. */
 export type OrderEventBody =
   | (OrderEvent & { kind: 'placed'; storeId: string; items: OrderLine[]; ttlMs: number })
   /** Without `items`: all that is held. */
-  | (OrderEvent & { kind: 'completed'; reservationId: string | null; items: OrderLine[] | null })
+  | (OrderEvent & { kind: 'completed'; reservationId: string | null; items: SoldLine[] | null })
   | (OrderEvent & { kind: 'cancelled'; reservationId: string | null; reason: string | null })
   /** `initialStock` 0: none. `storeId` is the HQ pool's where none is named. */
   | { kind: 'sku-created'; hqId: string; skuId: string; name: string; initialStock: number; storeId: string };
