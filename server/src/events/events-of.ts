@@ -1,7 +1,7 @@
 /** The events of an entry: a pure function of it, so a republished event is the same to the byte. */
 
 import { changeReasonOf } from '../stock/change-reason.ts';
-import type { Command, Confirm, Reserve } from '../stock/commands.ts';
+import type { AnswerOrder, Command, Confirm, Reserve } from '../stock/commands.ts';
 import { available, changesOf, type Entry, type Hold, heldStill, type LevelRead } from '../stock/entry.ts';
 import type { StickyRefusal } from '../stock/outcome.ts';
 import { levelKey } from '../stock/rules/read-plan.ts';
@@ -60,6 +60,7 @@ function reservationDrafts(entry: Entry): Draft[] {
     case 'expired':
       return entry.holds.map((hold) => givenBack(entry, hold, 'stock.reservation.expired'));
     default:
+      if (command.type === 'answer-order') return orderAnswered(entry, command);
       if (command.type === 'reserve') return reservationFailed(entry, command);
       return command.type === 'confirm' ? confirmFailed(entry, command) : [];
   }
@@ -148,6 +149,29 @@ function confirmFailed(entry: Entry, command: Confirm): Draft[] {
     lines: linesOf(entry.outcome),
   };
   return [{ type: 'stock.confirm.failed', subject: hold.reservationId, data }];
+}
+
+/** An order knows no transaction: its own id stands for it. A mark of a cancellation is news to nobody. */
+function orderAnswered(entry: Entry, command: AnswerOrder): Draft[] {
+  const { event, orderId, reservationId, storeId, reason } = command;
+  const data = {
+    hqId: entry.hqId,
+    ...(storeId === undefined ? {} : { storeId }),
+    ...(reservationId === undefined ? {} : { reservationId }),
+    orderId,
+    transactionId: orderId,
+    items: itemsOf(command),
+    reason,
+    lines: [],
+  };
+  switch (event) {
+    case 'placed':
+      return [{ type: 'stock.reservation.failed', subject: orderId, data }];
+    case 'completed':
+      return [{ type: 'stock.confirm.failed', subject: reservationId ?? orderId, data }];
+    case 'cancelled':
+      return [];
+  }
 }
 
 function wholeOf(hold: Hold): EventData<'stock.reserved'>['items'] {

@@ -12,8 +12,8 @@ export type Execution =
   | { status: 'recorded'; entry: Entry; replayed: boolean }
   /** Answered without an entry of its own; what the answer rests on is in the ledger. */
   | { status: 'observed'; outcome: Outcome; hold: Hold | null }
-  /** The operation id belongs to another command. */
-  | { status: 'mismatch' }
+  /** The operation id belongs to another command: that of `entry`. */
+  | { status: 'mismatch'; entry: Entry }
   /** Nothing was done; worth trying again. */
   | { status: 'unavailable'; reason: UnavailableReason | 'discarded' | 'look-up-failed' }
   /** Decided, but it cannot be told whether it is recorded. */
@@ -127,7 +127,7 @@ export class CommandExecutor {
     if (entry.duplicateOf !== null) return this.#replay(request, partition, entry.duplicateOf);
     return entry.fingerprint === request.fingerprint
       ? { status: 'recorded', entry, replayed: true }
-      : { status: 'mismatch' };
+      : { status: 'mismatch', entry };
   }
 
   /** What the engine must know before it decides: the request with it, or the answer that was found instead. */

@@ -16,6 +16,7 @@ export type ChangeReason =
   | 'RELEASED'
   | 'EXPIRED'
   | 'EXTENDED'
+  | 'ANSWERED'
   | 'CONFIGURED';
 
 const REASONS: Record<Exclude<Entry['command']['type'], 'confirm'>, ChangeReason> = {
@@ -30,6 +31,7 @@ const REASONS: Record<Exclude<Entry['command']['type'], 'confirm'>, ChangeReason
   expire: 'EXPIRED',
   extend: 'EXTENDED',
   undo: 'CORRECTION',
+  'answer-order': 'ANSWERED',
   'configure-store': 'CONFIGURED',
   'configure-product': 'CONFIGURED',
   'configure-level': 'CONFIGURED',

@@ -160,6 +160,22 @@ export interface Undo {
   items?: Item[];
 }
 
+/**
+ * Records what an order's event is answered with where there is nothing to decide about: the stock stays as it is. Under
+ * the operation id of the order itself it is the mark of a cancellation that came first.
+ */
+export interface AnswerOrder {
+  type: 'answer-order';
+  /** The event that is answered. */
+  event: 'placed' | 'completed' | 'cancelled';
+  orderId: string;
+  /** As the event names them; what it does not say is left out. */
+  reservationId?: string;
+  storeId?: string;
+  items: Item[];
+  reason: 'CANCELLED' | 'UNKNOWN_RESERVATION';
+}
+
 export type HoldCommand = Confirm | Release | Extend;
 export type ConfigureCommand = ConfigureStore | ConfigureProduct | ConfigureLevel;
 
@@ -174,7 +190,8 @@ export type Command =
   | Reserve
   | HoldCommand
   | Expire
-  | Undo;
+  | Undo
+  | AnswerOrder;
 
 export type CommandType = Command['type'];
 

@@ -1,16 +1,16 @@
-import { randomBytes } from 'node:crypto';
+import { hash, randomBytes } from 'node:crypto';
 import { ID_LENGTH_MAX, OPERATION_ID_LENGTH_MAX, PARTITION_COUNT } from './limits.ts';
 
 export const ID_PATTERN = `^[A-Za-z0-9._-]{1,${ID_LENGTH_MAX}}$`;
 export const OPERATION_ID_PATTERN = `^[A-Za-z0-9._:/-]{1,${OPERATION_ID_LENGTH_MAX}}$`;
 
-/** Operation ids that only Holdfast itself may use. */
-const SYSTEM_OPERATION_PREFIXES = ['undo/', 'order/', 'sku/'];
+/** What operation ids begin with, before a slash, that only Holdfast itself may use. */
+export const SYSTEM_OPERATIONS = ['undo', 'order', 'sku'] as const;
 
 const RESERVATION_ID = /^rsv_(\d{1,2})_[0-9a-f]{24}$/;
 
 export function isSystemOperationId(operationId: string): boolean {
-  return SYSTEM_OPERATION_PREFIXES.some((prefix) => operationId.startsWith(prefix));
+  return SYSTEM_OPERATIONS.some((first) => operationId.startsWith(`${first}/`));
 }
 
 /** 32-bit FNV-1a over the UTF-8 bytes of an ASCII id. */
@@ -33,6 +33,11 @@ export function partitionOf(hqId: string, _locationId?: string): number {
 /** `rsv_<partition>_<96 random bits>`: an id of a discarded lineage never names another customer's hold. */
 export function newReservationId(partition: number): string {
   return `rsv_${partition}_${randomHex96()}`;
+}
+
+/** The reservation that an order's event makes: the same one for every repetition of it, and known without a look-up. */
+export function reservationIdOfOrder(hqId: string, orderId: string): string {
+  return `rsv_${partitionOf(hqId)}_${hash('sha256', `${hqId}\n${orderId}`, 'hex').slice(0, 24)}`;
 }
 
 /** The partition that a reservation id names, or null when the text is no reservation id. */

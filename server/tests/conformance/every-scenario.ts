@@ -7,11 +7,18 @@ import { EVERY_ANSWER, EVERY_OUTCOME } from '../scenarios/every-outcome.ts';
 import { type Coverage, ScenarioRun } from '../scenarios/run-scenario.ts';
 import { countScenarios } from '../scenarios/tables/count-scenarios.ts';
 import { movementScenarios } from '../scenarios/tables/movement-scenarios.ts';
+import { orderScenarios } from '../scenarios/tables/order-scenarios.ts';
 import { replayScenarios } from '../scenarios/tables/replay-scenarios.ts';
 import { reservationScenarios } from '../scenarios/tables/reservation-scenarios.ts';
 import type { CommandPipeline } from './command-pipeline.ts';
 
-const scenarios = { ...movementScenarios, ...countScenarios, ...reservationScenarios, ...replayScenarios };
+const scenarios = {
+  ...movementScenarios,
+  ...countScenarios,
+  ...reservationScenarios,
+  ...replayScenarios,
+  ...orderScenarios,
+};
 
 export function everyScenario(open: () => Promise<CommandPipeline>): void {
   const coverage: Coverage = new Set();

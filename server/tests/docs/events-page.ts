@@ -26,8 +26,8 @@ const TAIL = `## Values
 | field | values |
 |---|---|
 | \`changeReason\` | \`SALE\`, \`RECEIPT\`, \`DISTRIBUTION\`, \`TRANSFER\`, \`DECREASE\`, \`ADJUSTMENT\`, \`COUNT\`, \`CORRECTION\` |
-| \`reason\` of \`stock.reservation.failed\` | \`INSUFFICIENT_STOCK\` |
-| \`reason\` of \`stock.confirm.failed\` | \`INSUFFICIENT_STOCK\`, \`EXPIRED\`, \`RELEASED\`, \`QUANTITY_EXCEEDS_RESERVATION\` |
+| \`reason\` of \`stock.reservation.failed\` | \`INSUFFICIENT_STOCK\`, \`CANCELLED\` |
+| \`reason\` of \`stock.confirm.failed\` | \`INSUFFICIENT_STOCK\`, \`EXPIRED\`, \`RELEASED\`, \`QUANTITY_EXCEEDS_RESERVATION\`, \`UNKNOWN_RESERVATION\` |
 | \`referenceId\` | the order of a sale, else the operation id, else \`<partition>/<seq>\` of the entry |
 | \`hqStock\` | on hand over the whole HQ, before and after the command: a transfer leaves it as it was |
 | \`threshold\` of \`stock.shortfall\` | the level's low threshold, or 0 |
@@ -43,6 +43,7 @@ const TAIL = `## Values
 | [configure](commands/configure.md) | \`stock.low\`, \`stock.shortfall\` |
 | [extend](commands/extend.md) | none |
 | [undo](commands/undo.md) | \`stock.updated\` |
+| [answer-order](commands/answer-order.md) | \`stock.reservation.failed\`, \`stock.confirm.failed\` |
 `;
 
 export function eventsPage(): string {

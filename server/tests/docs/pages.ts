@@ -15,6 +15,7 @@ const COMMANDS = [
   'extend',
   'expire',
   'undo',
+  'answer-order',
 ];
 
 /** Every page of a command, in the order in which their examples follow each other. */

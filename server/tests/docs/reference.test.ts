@@ -17,7 +17,7 @@ const sorted = (values: Iterable<string>) => [...new Set(values)].sort();
 
 describe('a page of a command', () => {
   const commandsOf = (page: string) => {
-    const name = /(\w+)\.md$/.exec(page)?.[1] ?? '';
+    const name = /([\w-]+)\.md$/.exec(page)?.[1] ?? '';
     return Object.keys(EVERY_OUTCOME).filter((type) => type === name || type.startsWith(`${name}-`));
   };
 

@@ -183,6 +183,46 @@ describe('the envelope', () => {
   });
 });
 
+describe('the answer to an event of an order', () => {
+  const orderOf = (event: 'placed' | 'completed' | 'cancelled', named = {}): Command => ({
+    type: 'answer-order',
+    event,
+    orderId: 'ORD1',
+    items: [unitsOf(2)],
+    reason: event === 'completed' ? 'UNKNOWN_RESERVATION' : 'CANCELLED',
+    ...named,
+  });
+  const items = [{ productId: 'P1', storeId: 'S1', quantity: 2 }];
+
+  it('says that a cancelled order was not reserved', () => {
+    const [event, ...more] = eventsOf(
+      decided(engine, orderOf('placed', { storeId: 'S1' }), 'order/placed/ORD1/cancelled'),
+    );
+    expect(more).toEqual([]);
+    expect(event).toMatchObject({ type: 'stock.reservation.failed', subject: 'ORD1', partitionkey: 'ORD1' });
+    const said = { storeId: 'S1', orderId: 'ORD1', transactionId: 'ORD1', items, reason: 'CANCELLED', lines: [] };
+    expect(event?.data).toEqual({ hqId: 'HQ001', ...said });
+  });
+
+  it('says that nothing was there to be confirmed, by the reservation, else by the order', () => {
+    const [byOrder] = eventsOf(decided(engine, orderOf('completed'), 'order/completed/ORD1/unknown'));
+    expect(byOrder).toMatchObject({ type: 'stock.confirm.failed', subject: 'ORD1' });
+    const said = { orderId: 'ORD1', transactionId: 'ORD1', items, reason: 'UNKNOWN_RESERVATION', lines: [] };
+    expect(byOrder?.data).toEqual({ hqId: 'HQ001', ...said });
+    const [named] = eventsOf(
+      decided(engine, orderOf('completed', { reservationId: 'RES789' }), 'order/completed/ORD2/unknown'),
+    );
+    expect(named).toMatchObject({ subject: 'RES789', data: { reservationId: 'RES789' } });
+    for (const event of [byOrder, named]) {
+      expect([...Compile(catalogue['stock.confirm.failed'].data).Errors(event?.data)]).toEqual([]);
+    }
+  });
+
+  it('says nothing of a cancellation that came first', () => {
+    expect(eventsOf(decided(engine, orderOf('cancelled'), 'order/placed/ORD1'))).toEqual([]);
+  });
+});
+
 describe('corrections', () => {
   it('publish only where on-hand stock moved', () => {
     const reserve = reserveOf(2);

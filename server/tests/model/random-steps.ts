@@ -1,6 +1,7 @@
 /** Random steps over few HQs, stores and products and small quantities, so that refusals are common. */
 import fc from 'fast-check';
-import { type Command, type Item, sumItems } from '../../src/stock/commands.ts';
+import { type AnswerOrder, type Command, type Item, sumItems } from '../../src/stock/commands.ts';
+import { isSystemOperationId, reservationIdOfOrder } from '../../src/stock/identifiers.ts';
 import type { EngineRun } from './engine-run.ts';
 import type { ModelRequest } from './stock-model.ts';
 
@@ -26,10 +27,11 @@ export type Draft =
     }
   | { type: 'count'; items: Item[]; agoMs: number | null; fresh: boolean }
   | { type: 'configure'; as: 'store' | 'product' | 'level'; item: Item; safety: number | null; low: number | null }
-  | { type: 'reserve'; items: Item[]; ttlMs: number; order: number | null }
+  | { type: 'reserve'; items: Item[]; ttlMs: number; order: number | null; byEvent: boolean }
   | { type: 'confirm'; hold: number; order: number; items: Item[] | null; keepRest: boolean; scope: string | null }
   | { type: 'release'; hold: number; scope: string | null }
-  | { type: 'extend'; hold: number; ttlMs: number; scope: string | null };
+  | { type: 'extend'; hold: number; ttlMs: number; scope: string | null }
+  | { type: 'answer'; event: AnswerOrder['event']; order: number; items: Item[]; named: boolean };
 
 const store = fc.oneof(
   { weight: 12, arbitrary: fc.constantFrom('HQ', 'S1', 'S2') },
@@ -77,7 +79,16 @@ const draft: fc.Arbitrary<Draft> = fc.oneof(
       low: maybe(fc.nat({ max: 3 }), 2),
     }),
   },
-  { weight: 7, arbitrary: fc.record({ type: fc.constant('reserve' as const), items, ttlMs, order: maybe(order, 1) }) },
+  {
+    weight: 7,
+    arbitrary: fc.record({
+      type: fc.constant('reserve' as const),
+      items,
+      ttlMs,
+      order: maybe(order, 1),
+      byEvent: fc.boolean(),
+    }),
+  },
   {
     weight: 7,
     arbitrary: fc.record({
@@ -91,6 +102,16 @@ const draft: fc.Arbitrary<Draft> = fc.oneof(
   },
   { weight: 3, arbitrary: fc.record({ type: fc.constant('release' as const), hold, scope }) },
   { weight: 2, arbitrary: fc.record({ type: fc.constant('extend' as const), hold, ttlMs, scope }) },
+  {
+    weight: 1,
+    arbitrary: fc.record({
+      type: fc.constant('answer' as const),
+      event: fc.constantFrom('placed', 'completed', 'cancelled'),
+      order,
+      items: fc.oneof(items, fc.constant<Item[]>([])),
+      named: fc.boolean(),
+    }),
+  },
 );
 
 const id: fc.Arbitrary<IdChoice> = fc.oneof(
@@ -132,10 +153,11 @@ export class Requests {
     if (earlier !== undefined && choice.use === 'repeat' && choice.sameBody)
       return again(earlier, this.#newReservation(earlier));
     const hqId = earlier?.hqId ?? (HQ_IDS[hq] as string);
-    const command = this.#commandOf(hqId, wanted);
+    const drafted = this.#commandOf(hqId, wanted);
     this.#nextId += 1;
-    const needsId = command.type === 'reserve' || choice.use !== 'none';
-    const operationId = earlier?.operationId ?? (needsId ? `op-${this.#nextId}` : null);
+    const needsId = drafted.type === 'reserve' || drafted.type === 'answer-order' || choice.use !== 'none';
+    const operationId = earlier?.operationId ?? (needsId ? `${firstOf(wanted)}-${this.#nextId}` : null);
+    const command = namedAfterOrder(hqId, operationId, drafted);
     const request = { hqId, operationId, body: operationId === null ? null : `body-${this.#nextId}`, command };
     this.#made.push(request);
     return request;
@@ -171,6 +193,8 @@ export class Requests {
           ...orderId,
         };
       }
+      case 'answer':
+        return answer(wanted);
       default: {
         const holds = [...this.#run.model.hq(hqId).holds.values()];
         const chosen = holds.at(-1 - wanted.hold)?.id ?? reservationId(hqId, 0);
@@ -209,10 +233,23 @@ export class Requests {
 }
 
 function again(earlier: ModelRequest, newReservationId: string): ModelRequest {
-  const { command } = earlier;
-  return command.type === 'reserve'
-    ? { ...earlier, command: { ...command, reservationId: newReservationId } }
-    : earlier;
+  const { hqId, operationId, command } = earlier;
+  if (command.type !== 'reserve') return earlier;
+  return {
+    ...earlier,
+    command: namedAfterOrder(hqId, operationId, { ...command, reservationId: newReservationId }),
+  };
+}
+
+/** What the operation ids of a draft begin with. */
+function firstOf(wanted: Draft): string {
+  return wanted.type === 'answer' || (wanted.type === 'reserve' && wanted.byEvent) ? 'order/placed/O' : 'op';
+}
+
+/** A reserve by event makes the reservation of its order, whenever it is decided. */
+function namedAfterOrder(hqId: string, operationId: string | null, command: Command): Command {
+  if (command.type !== 'reserve' || operationId === null || !isSystemOperationId(operationId)) return command;
+  return { ...command, reservationId: reservationIdOfOrder(hqId, operationId) };
 }
 
 function movement({ as, items: wanted, to, version }: Extract<Draft, { type: 'items' }>): Command {
@@ -234,6 +271,12 @@ function movement({ as, items: wanted, to, version }: Extract<Draft, { type: 'it
         : { type: 'transfer', fromStoreId: from, toStoreId: target, items: moved, reason: 'r' };
     }
   }
+}
+
+function answer({ event, order: ofOrder, items: wanted, named }: Extract<Draft, { type: 'answer' }>): Command {
+  const reason = event === 'completed' ? 'UNKNOWN_RESERVATION' : 'CANCELLED';
+  const names = named ? { reservationId: 'RES-1', storeId: 'S1' } : {};
+  return { type: 'answer-order', event, orderId: `O${ofOrder}`, ...names, items: wanted, reason };
 }
 
 function configuration({

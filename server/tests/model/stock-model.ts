@@ -211,6 +211,8 @@ class Decision {
         return { status: 'expired' };
       case 'undo':
         return this.#undo(command);
+      case 'answer-order':
+        return { status: 'done' };
     }
   }
 

@@ -65,5 +65,12 @@ export async function everyCommand(holdfast: Installation): Promise<void> {
   await holdfast.entry({ type: 'extend', reservationId: kept, ttlMs: 60 * MINUTE });
   holdfast.nowMs += 10 * MINUTE;
   await holdfast.expire();
+  await holdfast.entry({
+    type: 'answer-order',
+    event: 'placed',
+    orderId: 'O-6',
+    items: [{ ...item, quantity: 1 }],
+    reason: 'CANCELLED',
+  });
   await holdfast.entry({ type: 'confirm', reservationId: late, orderId: 'O-5', keepRest: false });
 }

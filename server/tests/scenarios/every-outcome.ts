@@ -30,6 +30,7 @@ export const EVERY_OUTCOME = {
   extend: ['extended', 'reservation-confirmed', 'reservation-released', 'reservation-expired', 'unknown-reservation'],
   expire: ['expired'],
   undo: ['done'],
+  'answer-order': ['done'],
 } as const satisfies Record<CommandType, readonly Status[]>;
 
 type Listed = (typeof EVERY_OUTCOME)[CommandType][number];

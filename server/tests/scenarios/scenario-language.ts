@@ -8,10 +8,10 @@
  *
  * Every operation has an operation id of its own unless the row says `id=…` (`id=none`: none), and a body that is the
  * row's text unless it says `body=…`. Answers: `done`, `again: done` (a replay), `observed: released` (no entry),
- * `mismatch` (the id belongs to another body).
+ * `mismatch: receive` (the id belongs to another body, that of a receive).
  */
 import type { Execution } from '../../src/recording/command-executor.ts';
-import { type Command, type Item, sumItems } from '../../src/stock/commands.ts';
+import { type AnswerOrder, type Command, type Item, sumItems } from '../../src/stock/commands.ts';
 import type { Hold, LevelRead } from '../../src/stock/entry.ts';
 import type { Outcome } from '../../src/stock/outcome.ts';
 
@@ -104,6 +104,8 @@ export function commandOf(row: Row, names: Names): Command {
     }
     case 'count':
       return countOf(row, names, expected);
+    case 'answer':
+      return answerOf(row);
     default:
       return holdCommandOf(row, names);
   }
@@ -144,6 +146,21 @@ function holdCommandOf(row: Row, names: Names): Command {
   }
 }
 
+/** `answer placed O1 S1/P1*2`: the event that is answered, its order and its items; `reason=`, `store=`, `names=`. */
+function answerOf({ words: [event = '', orderId = '', ...items], options }: Row): Command {
+  const storeId = options.get('store');
+  const reservationId = options.get('names');
+  return {
+    type: 'answer-order',
+    event: event as AnswerOrder['event'],
+    orderId,
+    ...(storeId === undefined ? {} : { storeId }),
+    ...(reservationId === undefined ? {} : { reservationId }),
+    items: parseItems(items),
+    reason: (options.get('reason') ?? 'CANCELLED') as AnswerOrder['reason'],
+  };
+}
+
 /** `at=-10s`: counted then, the difference being computed from the history; `then=` and `based=` say it otherwise. */
 function countOf({ words, options }: Row, names: Names, expected: { expectedVersion?: number }): Command {
   const at = options.get('at');
@@ -165,6 +182,8 @@ export function showExecution(execution: Execution): string {
       return `${execution.replayed ? 'again: ' : ''}${showOutcome(execution.entry.outcome)}`;
     case 'observed':
       return `observed: ${showOutcome(execution.outcome)}`;
+    case 'mismatch':
+      return `mismatch: ${execution.entry.command.type}`;
     case 'unavailable':
       return `unavailable: ${execution.reason}`;
     default:

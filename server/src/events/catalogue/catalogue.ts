@@ -24,6 +24,8 @@ const Reservation = Type.Object(reservation);
 
 const ReservationRefusal = Type.Object({
   ...reservation,
+  /** An order's event need not name one. */
+  storeId: Type.Optional(Id),
   reason: Type.String(),
   lines: Type.Array(
     Type.Object({
@@ -67,7 +69,7 @@ export const catalogue = {
   },
   'stock.confirm.failed': {
     version: 1,
-    key: 'reservationId',
+    key: 'reservationId, else orderId',
     when: 'a reservation could not be turned into a sale',
     data: ReservationRefusal,
   },

@@ -33,6 +33,7 @@ export const SCRIPT_ARGUMENTS = {
   release: DECISION,
   extend: DECISION,
   undo: DECISION,
+  'answer-order': DECISION,
   'expire-due': [...KNOWN, 'nowMs'],
   'read-levels': [...KNOWN, 'hqId', 'names'],
   'read-totals': [...KNOWN, 'hqId', 'productId'],

@@ -28,6 +28,7 @@ export function levelsToRead(command: Command, holds: readonly Hold[]): readonly
     case 'configure-store':
     case 'configure-product':
     case 'extend':
+    case 'answer-order':
       return [];
     case 'confirm':
     case 'release':

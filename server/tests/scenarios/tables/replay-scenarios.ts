@@ -13,9 +13,9 @@ export const replayScenarios: Record<string, string> = {
     store S1 | done
     product P1 | done
     receive S1/P1*5 id=a | done
-    receive S1/P1*6 id=a | mismatch
-    issue S1/P1*1 id=a | mismatch
-    reserve R1 S1/P9*1 id=a | mismatch
+    receive S1/P1*6 id=a | mismatch: receive
+    issue S1/P1*1 id=a | mismatch: receive
+    reserve R1 S1/P9*1 id=a | mismatch: receive
     S1/P1 | 5 on hand, 0 reserved, 0 safety, 5 available
     receive S1/P1*5 id=a | again: done
   `,
@@ -65,12 +65,12 @@ export const replayScenarios: Record<string, string> = {
     confirm R1 S1/P1*1 keep id=c | confirmed
     restart
     receive S1/P1*5 id=a | again: done
-    receive S1/P1*6 id=a | mismatch
+    receive S1/P1*6 id=a | mismatch: receive
     confirm R1 S1/P1*1 keep id=c | again: confirmed
     tick 61m
     restart
     receive S1/P1*5 id=a | again: done
-    receive S1/P1*6 id=a | mismatch
+    receive S1/P1*6 id=a | mismatch: receive
     confirm R1 S1/P1*1 keep id=c | again: confirmed
     S1/P1 | 4 on hand, 1 reserved, 0 safety, 3 available
   `,
@@ -87,7 +87,7 @@ export const replayScenarios: Record<string, string> = {
     reserve R3 S1/P1*2 id=r body=first | again: reserved
     undo R2 seq=7 | done
     S1/P1 | 5 on hand, 0 reserved, 0 safety, 5 available
-    reserve R4 S1/P1*3 id=r body=second | mismatch
+    reserve R4 S1/P1*3 id=r body=second | mismatch: reserve
   `,
   'a late reserve with another body is a mismatch, and the first body still replays': `
     store S1 | done
@@ -97,9 +97,9 @@ export const replayScenarios: Record<string, string> = {
     release R1 | released
     tick 61m
     store S2 | done
-    reserve R2 S1/P1*3 id=r body=second | mismatch
+    reserve R2 S1/P1*3 id=r body=second | mismatch: reserve
     reserve R3 S1/P1*2 id=r body=first | again: reserved
-    reserve R4 S1/P1*3 id=r body=second | mismatch
+    reserve R4 S1/P1*3 id=r body=second | mismatch: reserve
   `,
   'a late decrease that is decided twice': `
     store S1 | done
