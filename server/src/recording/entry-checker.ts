@@ -93,10 +93,18 @@ export class EntryChecker {
         `reservation ${hold.reservationId} was read as ${show(hold)}, recorded as ${show(known)}`,
       );
     }
+    this.#checkNewHold(entry);
     const settings = read.settings === undefined ? undefined : this.#stock.settings(entry);
     if (settings !== undefined && show(settings) !== show(read.settings)) {
       throw new EntryRejected(entry, `settings were read as ${show(read.settings)}, recorded as ${show(settings)}`);
     }
+  }
+
+  /** A reservation never takes the place of another one, be it open or closed. */
+  #checkNewHold(entry: Entry): void {
+    const { command } = entry;
+    if (command.type !== 'reserve' || !this.#stock.hold(command.reservationId)) return;
+    throw new EntryRejected(entry, `reservation ${command.reservationId} is there already`);
   }
 
   #checkRuling(entry: Entry, ruling: Ruling): void {

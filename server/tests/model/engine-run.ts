@@ -8,7 +8,7 @@ import { EntryChecker } from '../../src/recording/entry-checker.ts';
 import type { Command } from '../../src/stock/commands.ts';
 import { changesOf, type Entry, type Hold } from '../../src/stock/entry.ts';
 import { decodeEntry, encodeEntry } from '../../src/stock/entry-codec.ts';
-import { partitionOf } from '../../src/stock/identifiers.ts';
+import { isSystemOperationId, partitionOf } from '../../src/stock/identifiers.ts';
 import { PARTITION_COUNT } from '../../src/stock/limits.ts';
 import { MemoryStockEngine } from '../../src/stock/memory/memory-stock-engine.ts';
 import { WINDOW_BOUNDS } from '../../src/stock/operation-memory.ts';
@@ -150,6 +150,7 @@ export class EngineRun {
     const key = `${entry.hqId} ${entry.operationId}`;
     const first = entry.operationId === null ? undefined : this.#operations.get(key);
     if (first !== undefined) {
+      if (isSystemOperationId(key.slice(entry.hqId.length + 1))) throw new Error(`${key} was decided twice`);
       entry.duplicateOf = first.seq;
       entry.operationId = null;
     } else if (entry.operationId !== null) {

@@ -5,7 +5,7 @@
  */
 import type { CommandType } from '../commands.ts';
 import { ENTRY_VERSION, type Entry, type Hold, isOpen, type Read } from '../entry.ts';
-import { partitionOf, partitionOfReservation } from '../identifiers.ts';
+import { isSystemOperationId, partitionOf, partitionOfReservation } from '../identifiers.ts';
 import { EXPIRE_BATCH_MAX, PARTITION_COUNT } from '../limits.ts';
 import { WINDOW_BOUNDS, type WindowBounds } from '../operation-memory.ts';
 import { isPassing, type Outcome } from '../outcome.ts';
@@ -29,9 +29,12 @@ import { type HoldRecord, PartitionState } from './partition-state.ts';
 /** Commands that may wait for the ledger before new ones are refused. */
 export const UNRECORDED_MAX = 16_384;
 
-/** A second effect of these can be undone, so only they are decided without asking the ledger whether an id that the
+/**
+ * A second effect of these can be undone, so only they are decided without asking the ledger whether an id that the
  * window does not know is older than the window. A confirmation of a young hold is no exception: the id may be the
- * old one of another command. */
+ * old one of another command. Nor is what has an id of the system: the reservation that an order's event makes is named
+ * after the order, and a second one would stand in the place of the first, which may be sold.
+ */
 const UNDOABLE: ReadonlySet<CommandType> = new Set(['reserve', 'issue']);
 
 const EXPIRY: Pick<CommandRequest, 'actor' | 'origin' | 'causationId' | 'operationId' | 'fingerprint'> = {
@@ -64,10 +67,11 @@ export class MemoryStockEngine implements EmbeddedEngine {
     if (this.#journal.size >= UNRECORDED_MAX) return { kind: 'unavailable', reason: 'overloaded' };
     const at = Math.max(this.#now(), state.at);
     if (!state.makeRoom(at)) return { kind: 'unavailable', reason: 'window-full' };
-    if (!UNDOABLE.has(request.command.type) && !isLookedUp(state, request)) return { kind: 'look-up-operation' };
+    if (!isUndoable(request) && !isLookedUp(state, request)) return { kind: 'look-up-operation' };
     this.#expireNamed(state, request, at);
     const holds = this.#readHolds(state, request);
     if (holds === null) return { kind: 'look-up-hold' };
+    assertNewHold(state, request);
     return this.#decideNow(state, request, holds, at);
   }
 
@@ -310,6 +314,16 @@ export class MemoryStockEngine implements EmbeddedEngine {
     if (state === undefined) throw new Error(`there is no partition ${partition}`);
     return state;
   }
+}
+
+function isUndoable({ command, operationId }: CommandRequest): boolean {
+  return UNDOABLE.has(command.type) && !(operationId !== null && isSystemOperationId(operationId));
+}
+
+/** A reservation never takes the place of another one. */
+function assertNewHold(state: PartitionState, { command }: CommandRequest): void {
+  if (command.type !== 'reserve' || !state.holds.has(command.reservationId)) return;
+  throw new Error(`a reserve names a reservation that is there already (${command.reservationId}): nothing was done`);
 }
 
 /** The operation id is new for certain: the window reaches back to where the ledger was asked, or to the beginning. */

@@ -8,6 +8,7 @@ import { hash } from 'node:crypto';
 import { readFileSync } from 'node:fs';
 import { join } from 'node:path';
 import { ENTRY_VERSION } from '../entry.ts';
+import { SYSTEM_OPERATIONS } from '../identifiers.ts';
 import { EXPIRE_BATCH_MAX, ON_HAND_MAX } from '../limits.ts';
 import { WINDOW_BOUNDS, type WindowBounds } from '../operation-memory.ts';
 import { WAKE_CHANNEL } from './keys.ts';
@@ -154,6 +155,7 @@ function constantsOf({ windowMs, countMax, keepMs, countHard }: WindowBounds): s
   const constants = {
     ENTRY_VERSION: `'${ENTRY_VERSION}'`,
     WAKE_CHANNEL: `'${WAKE_CHANNEL}'`,
+    SYSTEM_OPERATIONS: `{ ${SYSTEM_OPERATIONS.map((first) => `${first} = true`).join(', ')} }`,
     UNRECORDED_MAX,
     CLOCK_AHEAD_MS_MAX,
     EXPIRE_BATCH_MAX,

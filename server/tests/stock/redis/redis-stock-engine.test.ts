@@ -216,7 +216,8 @@ describeWith(['redis'], 'the Redis engine', () => {
     rig.clock.nowMs += 2_000;
     await rig.decided(reserveOf(1), 'old');
     // A reserve can be undone, so it is decided again, and the ledger finds the first.
-    expect((await rig.decide(first, 'r0')).kind).toBe('decided');
+    const again = { ...first, reservationId: newReservationId(PARTITION) };
+    expect((await rig.decide(again, 'r0')).kind).toBe('decided');
   });
 
   it('rule 6: a closed hold is remembered for the window; a later confirmation brings it in, once', async () => {

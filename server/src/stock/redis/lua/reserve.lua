@@ -3,7 +3,7 @@
 -- keys: head
 -- arguments: partition epoch known_seq now_ms hq_id operation_id looked_up_at projected_hold correlation request_text command_text
 
-local function new_hold(command, at)
+local function hold_made_of(command, at)
   local items = {}
   for index, item in ipairs(command.items) do items[index] = { item[1], item[2], item[3], 0, 0, item[4] } end
   return {
@@ -13,6 +13,7 @@ end
 
 local plan = {
   takes = true,
+  new_hold = function(command) return command.reservationId end,
   stores = stores_of_items,
   products = products_of_items,
   levels = levels_of_items,
@@ -21,7 +22,7 @@ local plan = {
     if short then return short end
     local lines = {}
     for index, item in ipairs(command.items) do lines[index] = { level = index, on_hand = 0, reserved = item[3] } end
-    return succeed('{"status":"reserved"}', lines, { new_hold(command, at) })
+    return succeed('{"status":"reserved"}', lines, { hold_made_of(command, at) })
   end,
 }
 

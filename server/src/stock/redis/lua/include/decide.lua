@@ -1,12 +1,20 @@
 -- One command: refused, answered from what is remembered, or decided. `plan` says what the command's script knows:
---   rule(command, read, at) → ruling          takes: a second effect can be undone, so the ledger need not be asked
+--   rule(command, read, at) → ruling
+--   takes                                     a second effect can be undone, so the ledger need not be asked, unless the
+--                                             operation id is the system's: an order names its reservation, and a second
+--                                             one would stand in the place of the first, which may be sold
 --   stores(command), products(command)        ids that must be known
 --   levels(command, read) → levels            in the order in which the rule expects them
 --   hold(command) → id | nil                  the reservation that it names
+--   new_hold(command) → id                    the reservation that it makes
 --   expires                                   a hold that is due is expired first, in the same step
 --   settings(command) → text                  what a configuration found
 local function is_looked_up(head)
   return operation_id == '' or tonumber(looked_up_at) >= head.floor
+end
+
+local function is_undoable(plan)
+  return plan.takes and not SYSTEM_OPERATIONS[string.match(operation_id, '^(%l+)/')]
 end
 
 local function find_repeated()
@@ -71,7 +79,7 @@ end
 local function not_now(head, plan, at)
   if head.seq - head.recorded >= UNRECORDED_MAX then return { 'unavailable', 'overloaded' } end
   if not make_room(head, at) then return { 'unavailable', 'window-full' } end
-  if not plan.takes and not is_looked_up(head) then return { 'look-up-operation' } end
+  if not is_undoable(plan) and not is_looked_up(head) then return { 'look-up-operation' } end
   return nil
 end
 
@@ -86,6 +94,10 @@ local function decide(plan)
   if plan.expires and ahead <= 0 then expire_named(head, plan, command, at) end
   local hold, looked = named_hold(plan, command)
   if not looked then return { 'look-up-hold' } end
+  local new_hold = plan.new_hold and plan.new_hold(command)
+  if new_hold and redis.call('EXISTS', hold_key(new_hold)) == 1 then
+    return redis.error_reply('a reserve names a reservation that is there already (' .. new_hold .. '): nothing was done')
+  end
   local read = { levels = {}, holds = { hold }, counted = plan.counted }
   local ruling = unknown(plan, command)
   if not ruling then
