@@ -6,6 +6,7 @@ import { available, changesOf, type Entry, type Hold, heldStill, type LevelRead 
 import type { StickyRefusal } from '../stock/outcome.ts';
 import { levelKey } from '../stock/rules/read-plan.ts';
 import { catalogue, type EventData, type EventType } from './catalogue/catalogue.ts';
+import { dataSchemaOf } from './catalogue/schemas.ts';
 import type { StockEvent } from './event-feed.ts';
 
 /** Events that one entry can have: a place in `sequence` is kept for each. */
@@ -33,7 +34,7 @@ function envelope(entry: Entry, { type, subject, data }: Draft, index: number): 
     subject,
     time: new Date(entry.at).toISOString(),
     datacontenttype: 'application/json',
-    dataschema: `urn:holdfast:schema:${type}:${version}`,
+    dataschema: dataSchemaOf(type, version),
     sequence: String(place).padStart(SEQUENCE_DIGITS, '0'),
     correlationid: entry.correlationId,
     causationid: entry.causationId ?? entry.operationId ?? entry.correlationId,

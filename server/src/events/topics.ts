@@ -2,13 +2,12 @@
  * The topics of a broker: their names here, and what an installation calls them. `TOPIC_PREFIX` stands before every
  * name; `TOPIC_MAP` (`order.placed=shop.orders,…`) gives single topics another name, which is taken whole.
  */
-import { catalogue } from './catalogue/catalogue.ts';
+import { published } from './catalogue/catalogue.ts';
 import { consumed } from './catalogue/consumed.ts';
 
 const CONSUMED_TOPICS = Object.keys(consumed) as ConsumedTopic[];
 
-/** `stock.sync.alert` comes from the reconciliation, all others from the ledger's entries. */
-const PUBLISHED_TOPICS = [...(Object.keys(catalogue) as (keyof typeof catalogue)[]), 'stock.sync.alert'] as const;
+const PUBLISHED_TOPICS = Object.keys(published) as (keyof typeof published)[];
 
 const ALL_TOPICS = [...CONSUMED_TOPICS, ...PUBLISHED_TOPICS] as const;
 export type Topic = (typeof ALL_TOPICS)[number];

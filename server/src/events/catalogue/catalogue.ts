@@ -1,11 +1,12 @@
 /**
  * Every event that Holdfast publishes: its type and the schema of its data, from one source. Within a version a
- * schema only gains optional fields; a breaking change is a new version beside the old one.
+ * schema only gains optional fields; a breaking change is a new version beside the old one. What it consumes is in
+ * `consumed.ts`.
  */
 import { type Static, Type } from 'typebox';
 
 const Id = Type.String();
-const Units = Type.Integer();
+const Units = Type.Integer({ description: 'units' });
 const Instant = Type.String({ format: 'date-time' });
 
 const Line = Type.Object({ productId: Id, storeId: Id, quantity: Units });
@@ -53,6 +54,18 @@ const LevelChange = Type.Object({
 
 const Crossing = Type.Object({ hqId: Id, storeId: Id, productId: Id, available: Units, threshold: Units });
 
+const Difference = Type.Object({
+  eventId: Type.String(),
+  productId: Id,
+  dbStock: Units,
+  redisStock: Units,
+  discrepancy: Units,
+  action: Type.String(),
+  severity: Type.String(),
+  detectedAt: Type.Integer({ description: 'epoch milliseconds' }),
+});
+
+/** Of the ledger's entries. */
 export const catalogue = {
   'stock.reserved': { version: 1, key: 'reservationId', when: 'a reservation was made', data: Reservation },
   'stock.reservation.failed': {
@@ -102,6 +115,17 @@ export const catalogue = {
     key: 'hqId:storeId:productId',
     when: 'a count, an adjustment or a higher safety stock pushed available below zero',
     data: Crossing,
+  },
+} as const;
+
+/** With that of the reconciliation. */
+export const published = {
+  ...catalogue,
+  'stock.sync.alert': {
+    version: 1,
+    key: 'productId',
+    when: 'the reconciliation found a difference; in Avro, or in JSON',
+    data: Difference,
   },
 } as const;
 
