@@ -4,12 +4,14 @@ import { masterData } from './0002-master-data.ts';
 import { relayCursors } from './0003-relay-cursors.ts';
 import { sharedRecording } from './0004-shared-recording.ts';
 import { partitionStates } from './0005-partition-states.ts';
+import { inbox } from './0006-inbox.ts';
 
 /** Numbered and append-only: a released migration is never edited, a later one corrects it. */
 export const migrations: Record<string, Migration> = {
   '0001-entries': entries,
   '0002-master-data': masterData,
   '0003-relay-cursors': relayCursors,
+  '0006-inbox': inbox,
 };
 
 /** Those of a ledger that several processes record into. */

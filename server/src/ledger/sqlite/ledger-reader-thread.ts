@@ -5,6 +5,7 @@ import { SqliteCatalogStore } from '../../catalog/sqlite/sqlite-catalog-store.ts
 import { batchOf, ENTRIES_PER_BATCH, firstEntryAfter } from '../../events/event-batch.ts';
 import type { EventFilter } from '../../events/event-feed.ts';
 import type { EventPosition } from '../../events/event-source.ts';
+import { inboxReads } from '../../ordering/sqlite/inbox-handlers.ts';
 import { serveThread } from '../../threads/serve-thread.ts';
 import { openConnection } from './open-database.ts';
 import { SqliteLedgerStore } from './sqlite-ledger-store.ts';
@@ -21,5 +22,6 @@ serveThread({
   events: (partition: number, after: EventPosition, filter: EventFilter, limit: number) =>
     batchOf(store.entries(partition, firstEntryAfter(after), ENTRIES_PER_BATCH), after, filter, limit),
   ...catalogReads(() => catalog),
+  ...inboxReads(database),
   close: () => store.close(),
 });

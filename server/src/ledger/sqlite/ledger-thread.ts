@@ -4,6 +4,7 @@ import { workerData } from 'node:worker_threads';
 import { catalogWrites } from '../../catalog/sqlite/catalog-handlers.ts';
 import { SqliteCatalogStore } from '../../catalog/sqlite/sqlite-catalog-store.ts';
 import { loadRelayCursors, saveRelayCursors } from '../../events/sqlite/relay-cursor-store.ts';
+import { inboxWrites } from '../../ordering/sqlite/inbox-handlers.ts';
 import type { RecordedHead } from '../../stock/stock-engine.ts';
 import { serveThread } from '../../threads/serve-thread.ts';
 import { LedgerConflict } from '../ledger.ts';
@@ -67,5 +68,6 @@ serveThread({
   loadRelayCursors: () => loadRelayCursors(openedDatabase()),
   saveRelayCursors: (cursors: [number, number][]) => saveRelayCursors(openedDatabase(), cursors),
   ...catalogWrites(openedCatalog),
+  ...inboxWrites(openedDatabase),
   close: () => store?.close(),
 });
