@@ -5,7 +5,7 @@
 import { published } from './catalogue/catalogue.ts';
 import { consumed } from './catalogue/consumed.ts';
 
-const CONSUMED_TOPICS = Object.keys(consumed) as ConsumedTopic[];
+export const CONSUMED_TOPICS = Object.keys(consumed) as ConsumedTopic[];
 
 const PUBLISHED_TOPICS = Object.keys(published) as (keyof typeof published)[];
 

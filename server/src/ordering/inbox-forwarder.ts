@@ -5,6 +5,8 @@ import type { Inbox, InboxEvent } from './inbox.ts';
 import type { ConsumedMessage, ReadMessage } from './message.ts';
 
 const FORWARD_MAX = 256;
+/** A broker takes 1 MiB for one batch of a partition unless it is told otherwise. */
+const SEND_LENGTH_MAX = 512 * 1024;
 /** What another node took in is found after this. */
 const POLL_MS = 100;
 const RETRY_MS = 500;
@@ -100,11 +102,12 @@ export class InboxForwarder {
   /** @returns whether there may be more */
   async #forwardSome(): Promise<boolean> {
     const { inbox } = this.#parts;
-    const events = await inbox.store.read({ afterId: 0, limit: FORWARD_MAX });
-    if (events.length === 0) return false;
+    const waiting = await inbox.store.read({ afterId: 0, limit: FORWARD_MAX });
+    if (waiting.length === 0) return false;
+    const events = waiting.slice(0, fitting(waiting));
     await this.#send(events);
     await inbox.store.remove(events.map(({ id }) => id));
-    return events.length === FORWARD_MAX;
+    return events.length < waiting.length || waiting.length === FORWARD_MAX;
   }
 
   /** Where one is too large they are sent one by one, and that one is parked. */
@@ -130,6 +133,16 @@ export class InboxForwarder {
       attempts: 1,
     });
   }
+}
+
+/** How many of the first go together; one at least, however large. */
+function fitting(events: readonly InboxEvent[]): number {
+  let length = 0;
+  const beyond = events.findIndex(({ text }) => {
+    length += text.length;
+    return length > SEND_LENGTH_MAX;
+  });
+  return beyond < 0 ? events.length : Math.max(1, beyond);
 }
 
 function idsOf(body: { hqId: string; orderId?: string }): { hqId: string; orderId: string | null } {

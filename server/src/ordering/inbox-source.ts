@@ -8,7 +8,7 @@ import type { AssignedPartition, MessageSink, MessageSource } from './message-so
 const PARTITION = 0;
 const READ_MAX = 256;
 /** What was put in by this process is taken at once; this is for what it did not hear of. */
-const POLL_MS = 1_000;
+const POLL_MS = 5_000;
 const COMMIT_MS = 50;
 const RETRY_MS = 500;
 
