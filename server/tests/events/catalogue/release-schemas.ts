@@ -1,6 +1,7 @@
 /**
  * `npm run schemas:release`, once for every release: keeps the schemas of all events as they are now, for the next ones
- * to be compared with. Refuses what is not compatible with what was kept before.
+ * to be compared with. Refuses what is not compatible with what was kept before. Before its first release an event may
+ * change as it likes: remove its file, and run this.
  */
 import { eventSchemas } from '../../../src/events/catalogue/schemas.ts';
 import { faultsSince, release, releasedSchemas } from './released.ts';
