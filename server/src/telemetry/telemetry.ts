@@ -1,9 +1,11 @@
 import { Counter, collectDefaultMetrics, Gauge, Registry } from 'prom-client';
 import type { LockObserver } from '../locking/locks.ts';
+import type { ConsumptionObserver } from '../ordering/consumer.ts';
 import { type Entry, isOpen } from '../stock/entry.ts';
 import { FastCounter, FastHistogram } from './figures.ts';
 
 const SECONDS = [0.000_01, 0.000_1, 0.000_5, 0.001, 0.0025, 0.005, 0.01, 0.025, 0.05, 0.1, 0.25, 0.5, 1, 2.5, 5, 10];
+const DELAY_SECONDS = [0.005, 0.01, 0.025, 0.05, 0.1, 0.25, 0.5, 1, 2.5, 5, 10, 30, 60, 300, 1_800];
 const ENTRIES = [1, 2, 4, 8, 16, 32, 64, 128, 256, 512, 1024];
 
 /** Every metric that Holdfast keeps of its own work, by its name in `docs/reference/metrics.md`. */
@@ -65,6 +67,24 @@ export class Telemetry {
     failed: () => this.#lockFailures.inc(),
   };
 
+  readonly #consumedMessages = this.#counter(
+    'holdfast_consumed_messages_total',
+    'Messages of other services that have their effect or are parked, by what became of them',
+    ['topic', 'result'],
+  );
+  readonly #consumedDelaySeconds = this.#histogram(
+    'holdfast_consumed_delay_seconds',
+    'Time from the broker taking a message to its effect in the ledger',
+    DELAY_SECONDS,
+  );
+  readonly consumption: ConsumptionObserver = {
+    consumed: (topic, result, delayMs) => {
+      this.#consumedMessages.add(`${topic} ${result}`);
+      // One that comes again had its effect before.
+      if (result === 'done') this.#consumedDelaySeconds.observe(Math.max(0, delayMs) / 1_000);
+    },
+  };
+
   constructor() {
     collectDefaultMetrics({ register: this.registry, prefix: 'holdfast_' });
   }
@@ -85,6 +105,24 @@ export class Telemetry {
       registers: [this.registry],
       collect() {
         this.set(read());
+      },
+    });
+  }
+
+  /**
+   * A gauge by one label, whose values are asked for when it is scraped. Where they cannot be read it has none, for
+   * whoever scrapes must get all others.
+   */
+  gaugeBy(name: string, help: string, label: string, read: () => Promise<Iterable<readonly [string, number]>>): void {
+    new Gauge({
+      name,
+      help,
+      labelNames: [label],
+      registers: [this.registry],
+      async collect() {
+        const values = await read().catch(() => []);
+        this.reset();
+        for (const [of, value] of values) this.set({ [label]: of }, value);
       },
     });
   }

@@ -1,0 +1,85 @@
+/** Dead letters as their port says, for questions of scheduling; the real ones are tested in suites of their own. */
+import type { ConsumedTopic } from '../../src/events/topics.ts';
+import type { DeadLetters, NewLetter } from '../../src/ordering/dead-letters.ts';
+import type { ConsumedMessage, OrderMessage } from '../../src/ordering/message.ts';
+
+export interface KeptLetter extends NewLetter {
+  status: 'parked' | 'waiting' | 'redriven';
+}
+
+type Consuming = Pick<DeadLetters, 'park' | 'queueBehind' | 'blockedKeys' | 'counts'>;
+
+export class LettersInMemory {
+  readonly kept: KeptLetter[] = [];
+  /** Every call fails. */
+  away = false;
+  answerMs = 1;
+  calls = 0;
+
+  open(): KeptLetter[] {
+    return this.kept.filter(({ status }) => status !== 'redriven');
+  }
+
+  has(message: ConsumedMessage): boolean {
+    return this.kept.some((letter) => isOf(letter, message));
+  }
+
+  /** Those of its key, from lower offsets of the same partition, that are open. */
+  openBefore({ topic, key, eventId }: OrderMessage, offset: number): KeptLetter[] {
+    const partition = Number(eventId.split('/')[1]);
+    return this.open().filter(
+      ({ message, key: ofKey }) =>
+        message.topic === topic && ofKey === key && message.partition === partition && message.offset < offset,
+    );
+  }
+
+  /** Each is redriven, in the order of its arrival; whoever asks handles them. */
+  *takeOpen(): Iterable<ConsumedMessage> {
+    for (const letter of this.open()) {
+      letter.status = 'redriven';
+      yield letter.message;
+    }
+  }
+
+  /** As a member sees it, that may be dead. */
+  of(isDead: () => boolean): DeadLetters {
+    const answer = async <T>(work: () => T): Promise<T> => {
+      this.calls += 1;
+      await new Promise((resolve) => setTimeout(resolve, this.answerMs));
+      if (isDead()) return new Promise(() => undefined);
+      if (this.away) throw new Error('the table is away');
+      return work();
+    };
+    const consuming: Consuming = {
+      park: (letter) => answer(() => this.#put({ ...letter, status: 'parked' })),
+      queueBehind: (letter) => answer(() => this.#queueBehind(letter)),
+      blockedKeys: async () => {
+        // Read at once, answered later: what is parked meanwhile is missing.
+        const keys = this.#blockedKeys();
+        return answer(() => keys);
+      },
+      counts: () => answer(() => ({ parked: this.open().length, waiting: 0 })),
+    };
+    return consuming as DeadLetters;
+  }
+
+  #put(letter: KeptLetter): void {
+    if (!this.has(letter.message)) this.kept.push(letter);
+  }
+
+  #queueBehind(letter: NewLetter): boolean {
+    if (this.has(letter.message)) return true;
+    const { topic } = letter.message;
+    if (!this.open().some(({ message, key }) => message.topic === topic && key === letter.key)) return false;
+    this.#put({ ...letter, status: 'waiting' });
+    return true;
+  }
+
+  #blockedKeys(): { topic: ConsumedTopic; key: string }[] {
+    return this.open().flatMap(({ message, key }) => (key === null ? [] : [{ topic: message.topic, key }]));
+  }
+}
+
+function isOf({ message }: NewLetter, { topic, partition, offset }: ConsumedMessage): boolean {
+  return message.topic === topic && message.partition === partition && message.offset === offset;
+}
