@@ -46,6 +46,23 @@ export interface ClaimedLetter {
   done(): Promise<void>;
   /** It failed again. */
   parkAgain(code: DeadLetter['code'], reason: string): Promise<void>;
+  /** Nothing was done, for something was away: it stays as it was, for whoever tries next. */
+  release(): Promise<void>;
+}
+
+/** What stands in a letter's place after somebody has looked at it. */
+export interface Correction {
+  value: Uint8Array;
+  headers: ReadonlyMap<string, string>;
+  hqId: string | null;
+  orderId: string | null;
+  eventId: string | null;
+}
+
+/** A key of a topic for which letters are open. */
+export interface OpenKey {
+  topic: ConsumedTopic;
+  key: string;
 }
 
 /**
@@ -61,17 +78,22 @@ export interface DeadLetters {
    */
   queueBehind(letter: NewLetter): Promise<boolean>;
   /** `topic` and `key` of every open letter that others wait behind. */
-  blockedKeys(): Promise<{ topic: ConsumedTopic; key: string }[]>;
+  blockedKeys(): Promise<OpenKey[]>;
+  /**
+   * Keys, at most `limit`, whose letters wait although none is parked and nobody handles one: whoever redrove them has
+   * died, or has left the rest to others.
+   */
+  strandedKeys(limit: number): Promise<OpenKey[]>;
 
   list(query: LetterQuery): Promise<Page<DeadLetter>>;
   get(id: string): Promise<DeadLetter | null>;
-  /** Another text in its place; only while it is parked. @returns whether it was */
-  correct(id: string, value: Uint8Array): Promise<boolean>;
+  /** Another text in its place; only while it is parked and nobody handles it. @returns whether it was */
+  correct(id: string, correction: Correction): Promise<boolean>;
   /** Claims a parked letter; null when it is not parked (any more), or somebody else has it. */
   claim(id: string): Promise<ClaimedLetter | null>;
   /** The oldest that waits of this key, once nothing of it is parked. */
   claimNext(topic: ConsumedTopic, key: string): Promise<ClaimedLetter | null>;
-  /** What waits behind it may follow. @returns whether it was parked */
+  /** What waits behind it may follow. @returns whether it was parked, and handled by nobody */
   drop(id: string): Promise<boolean>;
 
   /** Letters that were not sent to their `.dlq` topic yet, oldest first, at most `limit`; `sent` takes them off. */

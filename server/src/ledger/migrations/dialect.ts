@@ -22,6 +22,11 @@ export function longTextType(db: Database): RawBuilder<unknown> {
   return sql.raw(isMariadb(db) ? 'longtext' : 'text');
 }
 
+/** Bytes as they came, up to some megabytes. */
+export function longBytesType(db: Database): RawBuilder<unknown> {
+  return sql.raw(isMariadb(db) ? 'longblob' : 'blob');
+}
+
 /** A table whose text is kept and compared as it is. */
 export function createTable(db: Database, name: string): CreateTableBuilder<string, string> {
   const table = db.schema.createTable(name) as CreateTableBuilder<string, string>;

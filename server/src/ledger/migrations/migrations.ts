@@ -5,6 +5,7 @@ import { relayCursors } from './0003-relay-cursors.ts';
 import { sharedRecording } from './0004-shared-recording.ts';
 import { partitionStates } from './0005-partition-states.ts';
 import { inbox } from './0006-inbox.ts';
+import { deadLetters } from './0007-dead-letters.ts';
 
 /** Numbered and append-only: a released migration is never edited, a later one corrects it. */
 export const migrations: Record<string, Migration> = {
@@ -12,6 +13,7 @@ export const migrations: Record<string, Migration> = {
   '0002-master-data': masterData,
   '0003-relay-cursors': relayCursors,
   '0006-inbox': inbox,
+  '0007-dead-letters': deadLetters,
 };
 
 /** Those of a ledger that several processes record into. */

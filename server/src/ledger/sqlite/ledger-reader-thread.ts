@@ -6,6 +6,7 @@ import { batchOf, ENTRIES_PER_BATCH, firstEntryAfter } from '../../events/event-
 import type { EventFilter } from '../../events/event-feed.ts';
 import type { EventPosition } from '../../events/event-source.ts';
 import { inboxReads } from '../../ordering/sqlite/inbox-handlers.ts';
+import { letterReads } from '../../ordering/sqlite/letter-handlers.ts';
 import { serveThread } from '../../threads/serve-thread.ts';
 import { openConnection } from './open-database.ts';
 import { SqliteLedgerStore } from './sqlite-ledger-store.ts';
@@ -23,5 +24,6 @@ serveThread({
     batchOf(store.entries(partition, firstEntryAfter(after), ENTRIES_PER_BATCH), after, filter, limit),
   ...catalogReads(() => catalog),
   ...inboxReads(database),
+  ...letterReads(database),
   close: () => store.close(),
 });

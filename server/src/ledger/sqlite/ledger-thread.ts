@@ -5,6 +5,7 @@ import { catalogWrites } from '../../catalog/sqlite/catalog-handlers.ts';
 import { SqliteCatalogStore } from '../../catalog/sqlite/sqlite-catalog-store.ts';
 import { loadRelayCursors, saveRelayCursors } from '../../events/sqlite/relay-cursor-store.ts';
 import { inboxWrites } from '../../ordering/sqlite/inbox-handlers.ts';
+import { letterWrites } from '../../ordering/sqlite/letter-handlers.ts';
 import type { RecordedHead } from '../../stock/stock-engine.ts';
 import { serveThread } from '../../threads/serve-thread.ts';
 import { LedgerConflict } from '../ledger.ts';
@@ -69,5 +70,6 @@ serveThread({
   saveRelayCursors: (cursors: [number, number][]) => saveRelayCursors(openedDatabase(), cursors),
   ...catalogWrites(openedCatalog),
   ...inboxWrites(openedDatabase),
+  ...letterWrites(openedDatabase),
   close: () => store?.close(),
 });

@@ -1,0 +1,82 @@
+/** The dead letters that this run tests, each empty, in a ledger of their own. */
+import { mkdtempSync, rmSync } from 'node:fs';
+import { tmpdir } from 'node:os';
+import { join } from 'node:path';
+import { afterAll, beforeAll, describe } from 'vitest';
+import { openMariadb } from '../../src/ledger/mariadb/open-mariadb.ts';
+import { SqliteLedger } from '../../src/ledger/sqlite/sqlite-ledger.ts';
+import type { DeadLetters, NewLetter } from '../../src/ordering/dead-letters.ts';
+import { mariadbLetterStore } from '../../src/ordering/mariadb/mariadb-letter-store.ts';
+import { sqliteLetterStore } from '../../src/ordering/sqlite/sqlite-letter-store.ts';
+import { type LetterStore, StoredDeadLetters } from '../../src/ordering/stored-dead-letters.ts';
+import { freshDatabase } from '../support/mariadb-database.ts';
+import { type MariadbTestServer, startMariadb } from '../support/servers/mariadb.ts';
+import { describeWith } from '../support/servers/servers.ts';
+
+export interface LetterFixture {
+  letters: DeadLetters;
+  /** The same rows, with claims that end after `leaseMs`. */
+  withLease(leaseMs: number): DeadLetters;
+  close(): Promise<void>;
+}
+
+/** Runs a suite once for each adapter. */
+export function describeLetters(name: string, suite: (fresh: () => Promise<LetterFixture>) => void): void {
+  describe(`${name}, sqlite`, () => suite(sqliteFixture));
+  describeWith(['mariadb'], `${name}, mariadb`, () => {
+    let server: MariadbTestServer;
+    beforeAll(async () => {
+      server = await startMariadb();
+    });
+    afterAll(() => server.stop());
+    suite(() => mariadbFixture(server));
+  });
+}
+
+async function sqliteFixture(): Promise<LetterFixture> {
+  const folder = mkdtempSync(join(tmpdir(), 'holdfast-letters-'));
+  const ledger = await SqliteLedger.open(join(folder, 'ledger.db'));
+  return fixtureOn(sqliteLetterStore(ledger.threads), async () => {
+    await ledger.close();
+    rmSync(folder, { recursive: true, force: true });
+  });
+}
+
+async function mariadbFixture(server: MariadbTestServer): Promise<LetterFixture> {
+  const connections = await openMariadb(await freshDatabase(server));
+  return fixtureOn(mariadbLetterStore(connections), async () => {
+    await Promise.all([connections.reader.close(), connections.writer.close()]);
+  });
+}
+
+function fixtureOn(store: LetterStore, close: () => Promise<void>): LetterFixture {
+  return {
+    letters: new StoredDeadLetters({ store, now: Date.now }),
+    withLease: (leaseMs) => new StoredDeadLetters({ store, now: Date.now, leaseMs }),
+    close,
+  };
+}
+
+/** A message of `order.completed` that was parked, or is to wait. */
+export function letter(offset: number, fields: Partial<NewLetter> = {}, text = `{"n":${offset}}`): NewLetter {
+  const key = fields.key === undefined ? 'ORD1' : fields.key;
+  return {
+    message: {
+      topic: 'order.completed',
+      partition: 3,
+      offset: BigInt(offset),
+      key,
+      headers: new Map([['ce_id', `evt-${offset}`]]),
+      value: new TextEncoder().encode(text),
+      at: 1_700_000_000_000 + offset,
+    },
+    key,
+    hqId: 'HQ001',
+    orderId: 'ORD1',
+    eventId: `evt-${offset}`,
+    code: 'UNKNOWN_PRODUCT',
+    reason: 'There is no product PRD9.',
+    attempts: 3,
+    ...fields,
+  };
+}
