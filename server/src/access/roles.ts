@@ -7,6 +7,8 @@ const RIGHTS = {
   read: ['viewer', 'pos', 'service', 'operator', 'admin'],
   /** Reserve, confirm, extend and release. */
   reserve: ['pos', 'service', 'operator', 'admin'],
+  /** Hand in events of orders. */
+  'post-events': ['service', 'admin'],
   /** Receive, transfer, adjust, count, add and decrease. */
   'manage-stock': ['operator', 'admin'],
   /** Stores, products and the settings of levels. */

@@ -85,7 +85,12 @@ const OF_A_COMMAND: ProblemCode[] = [
 
 /** The statuses of a read: its success, the errors of every route, and those that are its own. */
 export function readResponses(success: TSchema, ...codes: ProblemCode[]): Record<string, unknown> {
-  return { 200: success, ...problemResponses([...COMMON, ...codes]) };
+  return { 200: success, ...problemsOfARead(...codes) };
+}
+
+/** The errors of a read that has no success of its own to declare. */
+export function problemsOfARead(...codes: ProblemCode[]): Record<string, unknown> {
+  return problemResponses([...COMMON, ...codes]);
 }
 
 /** The statuses of a command. */

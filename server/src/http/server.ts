@@ -1,10 +1,10 @@
 /** The HTTP server: what every request goes through, and which routes there are. */
-import type { Server } from 'node:http';
+import type { IncomingMessage, Server } from 'node:http';
 import type { TypeBoxTypeProvider } from '@fastify/type-provider-typebox';
 import Fastify, {
   type FastifyBaseLogger,
+  type FastifyHttpOptions,
   type FastifyInstance,
-  type FastifyServerOptions,
   LogController,
   type onRequestHookHandler,
 } from 'fastify';
@@ -18,6 +18,7 @@ import { RateLimit, rateLimited } from './rate-limit.ts';
 import { RequestIds } from './request-ids.ts';
 import { auditRoutes } from './routes/audit.ts';
 import { openDocumentation, registerDocumentation } from './routes/documentation.ts';
+import { EVENT_SOCKET_PATH } from './routes/event-socket.ts';
 import { eventRoutes } from './routes/events.ts';
 import { exchangeRoutes } from './routes/exchange.ts';
 import { inventoryAdministrationRoutes } from './routes/inventory-administration.ts';
@@ -101,7 +102,7 @@ function beginning(service: Service): onRequestHookHandler {
 
 function serverOptions(
   log: Logger,
-): FastifyServerOptions<Server, FastifyBaseLogger> & { loggerInstance: FastifyBaseLogger } {
+): FastifyHttpOptions<Server, FastifyBaseLogger> & { loggerInstance: FastifyBaseLogger } {
   const requestIds = new RequestIds();
   return {
     loggerInstance: log,
@@ -111,6 +112,7 @@ function serverOptions(
     genReqId: (request) => requestIds.of(request),
     requestIdHeader: false,
     bodyLimit: BODY_BYTES_MAX,
+    http: { shouldUpgradeCallback: asksForEventSocket },
     requestTimeout: REQUEST_TIMEOUT_MS,
     connectionTimeout: CONNECTION_TIMEOUT_MS,
     keepAliveTimeout: KEEP_ALIVE_TIMEOUT_MS,
@@ -124,6 +126,11 @@ function serverOptions(
     },
     ajv: { customOptions: { coerceTypes: false, removeAdditional: false, useDefaults: false, allErrors: false } },
   };
+}
+
+/** Any other wish for another protocol is passed over, as HTTP allows: some clients ask for HTTP/2 with every request. */
+function asksForEventSocket({ url = '', headers }: IncomingMessage): boolean {
+  return headers.upgrade?.toLowerCase() === 'websocket' && url.split('?', 1)[0] === EVENT_SOCKET_PATH;
 }
 
 /**

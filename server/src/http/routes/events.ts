@@ -1,30 +1,20 @@
-/** Events, by the page and as a stream (server-sent events). */
+/** Events, by the page and as a stream (server-sent events, WebSocket). */
 import type { ServerResponse } from 'node:http';
 import type { FastifyPluginCallbackTypebox } from '@fastify/type-provider-typebox';
 import type { FastifyRequest } from 'fastify';
 import Type from 'typebox';
-import type { Caller } from '../../access/caller.ts';
 import { EventCursor } from '../../events/event-cursor.ts';
-import type { EventAt, EventFilter } from '../../events/event-feed.ts';
+import type { EventAt } from '../../events/event-feed.ts';
 import { sendJson } from '../answer.ts';
-import { Problem } from '../problems.ts';
+import { EventStreams, filterFields, filterOf, msUntilExpiry } from '../event-streams.ts';
 import { pageOf, readNumbersAndBooleans } from '../query.ts';
-import { Cursor, hqField, Id, pageFields, readResponses, strict, textResponses } from '../schemas.ts';
-import { callerOf, requireHq, requireRight, storeFilter } from '../scope.ts';
+import { Cursor, pageFields, readResponses, strict, textResponses } from '../schemas.ts';
+import { callerOf } from '../scope.ts';
 import type { Service } from '../service.ts';
 import type { RouteScope } from './administration.ts';
+import { eventSocketRoute } from './event-socket.ts';
 
 const HEARTBEAT_MS = 15_000;
-const STREAMS_MAX = 1_000;
-/** Timers hold no more. */
-const TIMER_MS_MAX = 2_147_483_647;
-
-const filterFields = {
-  ...hqField,
-  storeId: Type.Optional(Id),
-  productId: Type.Optional(Id),
-  type: Type.Optional(Type.String({ minLength: 1, maxLength: 100 })),
-};
 
 const CloudEvent = Type.Object({
   specversion: Type.Literal('1.0'),
@@ -45,28 +35,10 @@ const CloudEvent = Type.Object({
 export function eventRoutes(service: Service): FastifyPluginCallbackTypebox {
   return (app, _options, done) => {
     pageRoute(app, service);
-    streamRoute(app, service, new Streams());
+    const streams = new EventStreams();
+    streamRoute(app, service, streams);
+    app.register(eventSocketRoute(service, streams));
     done();
-  };
-}
-
-interface FilterQuery {
-  hqId?: string;
-  storeId?: string;
-  productId?: string;
-  type?: string;
-}
-
-/** A token that sees every HQ may follow them all. */
-function filterOf(caller: Caller, query: FilterQuery): EventFilter {
-  requireRight(caller, 'read');
-  const hqId = query.hqId === undefined && caller.hqId === null ? null : requireHq(caller, 'read', query.hqId);
-  const storeId = storeFilter(caller, query.storeId);
-  return {
-    hqId,
-    ...(storeId === undefined ? {} : { storeId }),
-    ...(query.productId === undefined ? {} : { productId: query.productId }),
-    ...(query.type === undefined ? {} : { type: query.type }),
   };
 }
 
@@ -96,7 +68,7 @@ function pageRoute(app: RouteScope, service: Service): void {
   );
 }
 
-function streamRoute(app: RouteScope, service: Service, streams: Streams): void {
+function streamRoute(app: RouteScope, service: Service, streams: EventStreams): void {
   app.addHook('preClose', (done) => {
     streams.endAll();
     done();
@@ -127,8 +99,7 @@ function streamRoute(app: RouteScope, service: Service, streams: Streams): void 
       const events = service.running.events;
       const ending = streams.begin();
       reply.hijack();
-      const untilExpiry = Math.min(caller.expiresAt - service.running.now(), TIMER_MS_MAX);
-      const expiry = setTimeout(() => ending.abort(), untilExpiry).unref();
+      const expiry = setTimeout(() => ending.abort(), msUntilExpiry(caller, service.running.now())).unref();
       try {
         await writeStream(reply.raw, (signal) => events.follow(filter, cursor, signal), ending);
       } catch (error) {
@@ -148,27 +119,6 @@ function cursorOf(request: FastifyRequest, inQuery: string | undefined): string 
   const cursor = typeof inHeader === 'string' && inHeader !== '' ? inHeader : (inQuery ?? null);
   if (cursor !== null) EventCursor.parse(cursor);
   return cursor;
-}
-
-/** The streams of this process: bounded, and ended together. */
-class Streams {
-  readonly #open = new Set<AbortController>();
-
-  begin(): AbortController {
-    if (this.#open.size >= STREAMS_MAX) throw new Problem('OVERLOADED', 'Too many event streams are open.');
-    const ending = new AbortController();
-    this.#open.add(ending);
-    return ending;
-  }
-
-  end(ending: AbortController): void {
-    ending.abort();
-    this.#open.delete(ending);
-  }
-
-  endAll(): void {
-    for (const ending of this.#open) ending.abort();
-  }
 }
 
 async function writeStream(

@@ -105,6 +105,11 @@ export const ROUTE_CASES: Record<string, RouteCase> = {
   'GET /api/v1/inventory/{skuId}': read('/api/v1/inventory/PRD001?hqId=HQ001', 'shared'),
   'GET /api/v1/stock': read('/api/v1/stock?hqId=HQ001&storeId=STORE001', 'store'),
   'GET /api/v1/movements': read('/api/v1/movements?hqId=HQ001&storeId=STORE001', 'store'),
+  'GET /api/v1/events/ws': {
+    ...read('/api/v1/events/ws?hqId=HQ001&storeId=STORE001', 'store'),
+    // Without a wish for another protocol.
+    expected: 426,
+  },
   'GET /api/v1/events': read('/api/v1/events?hqId=HQ001&storeId=STORE001', 'store'),
   [`POST ${ADMIN}/receive`]: command(`${ADMIN}/receive`, 'hq', { items }),
   [`POST ${ADMIN}/distribute`]: command(`${ADMIN}/distribute`, 'hq', { storeId, items, reason }, 'distribute'),
