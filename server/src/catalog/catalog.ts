@@ -86,6 +86,11 @@ export interface Catalog {
   putStores(change: MasterChange, stores: readonly Store[]): Promise<PutResult[]>;
   putProducts(change: MasterChange, products: readonly Product[]): Promise<PutResult[]>;
   /**
+   * Creates a product; one that is there stays as it is, whoever writes it meanwhile.
+   * @throws CatalogUnavailable
+   */
+  addProduct(change: MasterChange, product: Product): Promise<PutResult>;
+  /**
    * The engine has heard of these revisions. Returns the rows that were written again since: another node may have told
    * the engine of the later revision before this one told it of the earlier, so it must hear of the later once more.
    */

@@ -65,6 +65,22 @@ export class MasterData {
   }
 
   /**
+   * Creates a product and makes it known; one that is there stays as it is, but is made known if it is not yet.
+   * @throws NotConfigured, CatalogUnavailable: repeat it.
+   */
+  addProduct(change: MasterChange, product: Product): Promise<{ created: boolean }> {
+    const { hqId, provenance } = change;
+    return this.#inTurn(hqId, async () => {
+      const { created, revision, pending } = await this.#catalog.addProduct(change, product);
+      if (pending) {
+        const row = (await this.#catalog.product(hqId, product.productId)) ?? product;
+        await this.#makeAllKnown(provenance, [{ hqId, kind: 'product', revision, row }]);
+      }
+      return { created };
+    });
+  }
+
+  /**
    * Up to `BULK_ROWS_MAX` distinct stores. What is as it was already costs no command.
    * @throws NotConfigured, CatalogUnavailable: repeat the write.
    */

@@ -64,6 +64,28 @@ describeCatalogs('catalog', (fresh) => {
     expect(await catalog.pending(10)).toMatchObject([{ kind: 'product', hqId: 'HQ001', revision: 3 }]);
   });
 
+  it('adds a product that is not there, and leaves one that is as it is', async () => {
+    const { catalog, masterData } = pipeline;
+    expect(await masterData.addProduct(change, product('P1', { price: 100 }))).toEqual({ created: true });
+    expect(await masterData.addProduct(change, product('P1', { name: 'Other' }))).toEqual({ created: false });
+    expect(await catalog.product('HQ001', 'P1')).toEqual(product('P1', { price: 100 }));
+    expect(await catalog.pending(10)).toEqual([]);
+    const { items } = await catalog.audit({ hqId: 'HQ001', cursor: null, limit: 10 });
+    expect(items).toHaveLength(1);
+    const raced = await Promise.all(
+      ['a', 'b', 'c'].map((name) => masterData.addProduct(change, product('P2', { name }))),
+    );
+    expect(raced.filter(({ created }) => created)).toHaveLength(1);
+  });
+
+  it('makes known what was added, and not made known, with the settings that it has', async () => {
+    const { catalog, masterData } = pipeline;
+    await catalog.putProducts(change, [product('P1', { safetyStock: 3 })]);
+    await masterData.addProduct(change, product('P1'));
+    expect(await catalog.pending(10)).toEqual([]);
+    expect(await catalog.product('HQ001', 'P1')).toMatchObject({ safetyStock: 3 });
+  });
+
   it('counts every write of a row, also when several come at once', async () => {
     const names = Array.from({ length: 20 }, (_, index) => `n${index}`);
     const results = await Promise.all(

@@ -18,7 +18,7 @@ import {
   type Store,
 } from '../catalog.ts';
 import { type AuditRecord, auditRowOf, type MasterValue, pageOf } from '../master-rows.ts';
-import { configure, pendingOf, putRows, readPage, readRow } from './master-statements.ts';
+import { addRow, configure, pendingOf, putRows, readPage, readRow } from './master-statements.ts';
 import { PRODUCTS, STORES } from './master-tables.ts';
 
 const INSERT_HQ = 'insert into hqs (hq_id, created_at) values (?, ?) on duplicate key update hq_id = hq_id';
@@ -43,6 +43,13 @@ export class MariadbCatalog implements Catalog {
     return this.#write(async (connection) => {
       await connection.query(INSERT_HQ, [change.hqId, change.at]);
       return putRows(connection, PRODUCTS, change, products);
+    });
+  }
+
+  addProduct(change: MasterChange, product: Product): Promise<PutResult> {
+    return this.#write(async (connection) => {
+      await connection.query(INSERT_HQ, [change.hqId, change.at]);
+      return addRow(connection, PRODUCTS, change, product);
     });
   }
 

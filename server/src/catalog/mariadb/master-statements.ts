@@ -46,6 +46,19 @@ export async function putRows<Row extends MasterRow>(
   return results;
 }
 
+/** Writes a row unless there is one. The HQ's own row must be locked. */
+export async function addRow<Row extends MasterRow>(
+  connection: Connection,
+  table: MasterTable<Row>,
+  change: MasterChange,
+  row: Row,
+): Promise<PutResult> {
+  const known = await lockRows(connection, table, change.hqId, [table.idOf(row)]);
+  const there = known.get(table.idOf(row))?.row ?? row;
+  const [result] = await putRows(connection, table, change, [there]);
+  return result as PutResult;
+}
+
 async function lockRows<Row extends MasterRow>(
   connection: Connection,
   table: MasterTable<Row>,

@@ -6,6 +6,7 @@ export function catalogWrites(store: () => SqliteCatalogStore) {
   return {
     putStores: (change: MasterChange, stores: Store[]) => store().putStores(change, stores),
     putProducts: (change: MasterChange, products: Product[]) => store().putProducts(change, products),
+    addProduct: (change: MasterChange, product: Product) => store().addProduct(change, product),
     markConfigured: (hqId: string, marks: ConfiguredMark[]) => store().markConfigured(hqId, marks),
     ensureHq: (hqId: string, at: number) => store().ensureHq(hqId, at),
   };

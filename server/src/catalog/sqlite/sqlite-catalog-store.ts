@@ -77,6 +77,14 @@ export class SqliteCatalogStore {
     return this.#putAll(this.#products, change, products);
   }
 
+  addProduct(change: MasterChange, product: Product): PutResult {
+    return this.#inTransaction(() => {
+      this.#insertHq.run(change.hqId, change.at);
+      const there = this.#find(this.#products, change.hqId, product.productId);
+      return this.#put(this.#products, change, there?.row ?? product);
+    });
+  }
+
   #putAll<Row extends Store | Product>(
     table: MasterTable<Row>,
     change: MasterChange,

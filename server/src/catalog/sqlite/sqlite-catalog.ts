@@ -34,6 +34,10 @@ export class SqliteCatalog implements Catalog {
     return this.#write('putProducts', change, products);
   }
 
+  addProduct(change: MasterChange, product: Product): Promise<PutResult> {
+    return this.#write('addProduct', change, product);
+  }
+
   markConfigured(hqId: string, marks: readonly ConfiguredMark[]): Promise<Pending[]> {
     return this.#write('markConfigured', hqId, marks);
   }
