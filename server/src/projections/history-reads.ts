@@ -119,6 +119,11 @@ export interface HistoryReads {
   audit(query: AuditQuery): Promise<Page<AuditRow>>;
   /** By id alone: the id names its partition. */
   reservation(reservationId: string): Promise<{ hqId: string; hold: Hold } | null>;
+  /**
+   * The reservation that was sold for an order last, other than the one that the order's event made
+   * (`reservationIdOfOrder`): over HTTP a reservation takes its order's id when it is confirmed.
+   */
+  reservationOfOrder(hqId: string, orderId: string): Promise<Hold | null>;
   /** On hand at an instant, counts booked later but taken before it included (`recording.md`, rule 19). */
   onHandAt(hqId: string, keys: readonly { storeId: string; productId: string }[], at: number): Promise<OnHandThen[]>;
 }

@@ -74,6 +74,8 @@ export interface ProjectionStore extends ImageSource {
   /** Newest first. */
   audit(query: Keyed<AuditQuery, [seq: number]>): Promise<Rows<AuditRow, [seq: number]>>;
   reservation(reservationId: string): Promise<{ hqId: string; hold: Hold } | null>;
+  /** Of one HQ, in the order of the orders (`HistoryReads.reservationOfOrder`). */
+  reservationsOfOrders(hqId: string, orderIds: readonly string[]): Promise<(Hold | null)[]>;
   onHandAt(hqId: string, keys: readonly { storeId: string; productId: string }[], at: number): Promise<OnHandThen[]>;
   close(): Promise<void>;
 }

@@ -4,6 +4,7 @@
  * within it in the form of `entry-codec.ts`: two tables of rows cost twice as much and nobody asks for a line alone.
  */
 import { type Entry, type Hold, isOpen } from '../stock/entry.ts';
+import { reservationIdOfOrder } from '../stock/identifiers.ts';
 
 export const RESERVATIONS_VERSION = 1;
 
@@ -20,6 +21,15 @@ export function holdChangesOf({ command, read, holds }: Entry): HoldChange[] {
     before: fresh ? null : (read.holds.find((hold) => hold.reservationId === after.reservationId) ?? null),
     after,
   }));
+}
+
+/**
+ * The reservation that an entry sold for an order, unless the order's event had made it. A sale is found by its order
+ * as the reference of its movements, so that looking it up costs no table of its own.
+ */
+export function soldForOrder({ hqId, holds }: Entry, orderId: string): string | null {
+  const made = reservationIdOfOrder(hqId, orderId);
+  return holds.find((hold) => hold.orderId === orderId && hold.reservationId !== made)?.reservationId ?? null;
 }
 
 export function wasOpen({ before }: HoldChange): boolean {

@@ -14,6 +14,7 @@ import {
   type OnHandThen,
   type Page,
 } from './history-reads.ts';
+import { OrderLookUps } from './order-look-ups.ts';
 import { decodePageCursor, encodePageCursor } from './page-cursor.ts';
 import type { Keyed, LevelPageKey, MovementKey, ProjectionStore } from './projection-store.ts';
 
@@ -34,6 +35,10 @@ export class WatermarkedHistory implements HistoryReads {
   readonly #store: ProjectionStore;
   readonly #operations: Operations;
   readonly #recordedSeq: RecordedSeq;
+  readonly #orders = new OrderLookUps(async (hqId, orderIds) => {
+    await this.#reach(partitionOf(hqId));
+    return this.#store.reservationsOfOrders(hqId, orderIds);
+  });
 
   constructor(store: ProjectionStore, operations: Operations, recordedSeq: RecordedSeq) {
     this.#store = store;
@@ -82,6 +87,10 @@ export class WatermarkedHistory implements HistoryReads {
     if (partition === null) return null;
     await this.#reach(partition);
     return this.#store.reservation(reservationId);
+  }
+
+  async reservationOfOrder(hqId: string, orderId: string): Promise<Hold | null> {
+    return this.#orders.find(hqId, orderId);
   }
 
   async onHandAt(

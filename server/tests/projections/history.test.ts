@@ -1,6 +1,7 @@
 import { afterAll, beforeAll, expect, it } from 'vitest';
 import { InvalidCursor } from '../../src/events/event-feed.ts';
 import type { LevelRow, MovementRow, Page } from '../../src/projections/history-reads.ts';
+import { reservationIdOfOrder } from '../../src/stock/identifiers.ts';
 import { HQ, type Installation, MINUTE, PARTITION, UNSET } from './installation.ts';
 import { describeInstallations } from './installations.ts';
 
@@ -255,6 +256,35 @@ describeInstallations('history', (start) => {
     expect((await holdfast.history.reservation(alike[1] ?? ''))?.hold.status).toBe('active');
     await holdfast.entry({ type: 'release', reservationId: alike[1] ?? '' });
     expect((await holdfast.history.reservation(alike[1] ?? ''))?.hold.transactionId).toBe(alike[1]);
+  });
+
+  it('finds the reservation that was sold for an order, not the one that the event of the order made', async () => {
+    const { history } = holdfast;
+    const line = { storeId: STORE_A, productId: 'P1', quantity: 1 };
+    const confirmed = async (orderId: string, reservationId: string) => {
+      await holdfast.entry({ type: 'confirm', reservationId, orderId, keepRest: true });
+      return reservationId;
+    };
+    expect(await history.reservationOfOrder(HQ, 'ORDER-7')).toMatchObject({
+      reservationId: soldId,
+      status: 'confirmed',
+    });
+    expect(await history.reservationOfOrder('HQ-OTHER', 'ORDER-7')).toBeNull();
+    expect(await history.reservationOfOrder(HQ, 'DELIVERY-1')).toBeNull();
+
+    const older = await confirmed('ORDER-8', await holdfast.reserve([line]));
+    expect((await history.reservationOfOrder(HQ, 'ORDER-8'))?.reservationId).toBe(older);
+    const newer = await confirmed('ORDER-8', await holdfast.reserve([line]));
+    expect((await history.reservationOfOrder(HQ, 'ORDER-8'))?.reservationId).toBe(newer);
+    const made = reservationIdOfOrder(HQ, 'ORDER-8');
+    const reserve = { type: 'reserve', storeId: STORE_A, transactionId: 'ORDER-8', orderId: 'ORDER-8' } as const;
+    await holdfast.entry({ ...reserve, reservationId: made, ttlMs: MINUTE, items: [line] });
+    await confirmed('ORDER-8', made);
+    await holdfast.entry({ type: 'receive', items: [line], reference: 'ORDER-8' });
+
+    const asked = ['ORDER-8', 'ORDER-7', 'ORDER-8', 'ORDER-NONE'];
+    const found = await Promise.all(asked.map((orderId) => history.reservationOfOrder(HQ, orderId)));
+    expect(found.map((hold) => hold?.reservationId)).toEqual([newer, soldId, newer, undefined]);
   });
 
   it.each([

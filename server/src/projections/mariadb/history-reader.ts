@@ -16,7 +16,7 @@ import {
 } from '../history-reads.ts';
 import type { SeqRange } from '../movement-merge.ts';
 import type { Keyed, LevelPageKey, MovementKey, MovementStoreQuery, Rows } from '../projection-store.ts';
-import { reservationKey } from '../reservations.ts';
+import { reservationKey, soldForOrder } from '../reservations.ts';
 import { readServingTables } from './layout.ts';
 import { readEntries, seqAt } from './ledger-rows.ts';
 import { onHandAt, readLevels } from './level-reads.ts';
@@ -25,6 +25,8 @@ import type { TableNames } from './projection-tables.ts';
 
 /** A read of many rows may take as long as a caller waits at most. */
 const READ_MS_MAX = 10_000;
+/** Most orders have none or one. */
+const REFERENCES_PER_READ = 500;
 
 export class HistoryReader {
   readonly #pool: MariadbPool;
@@ -81,6 +83,14 @@ export class HistoryReader {
     });
   }
 
+  reservationsOfOrders(hqId: string, orderIds: readonly string[]): Promise<(Hold | null)[]> {
+    return this.#read(async (connection, tables) => {
+      const sold = await soldForOrders(connection, tables, hqId, orderIds);
+      const holds = await readHolds(connection, tables, partitionOf(hqId), [...sold.values()]);
+      return orderIds.map((orderId) => holds.get(sold.get(orderId) ?? '')?.hold ?? null);
+    });
+  }
+
   onHandAt(hqId: string, keys: readonly { storeId: string; productId: string }[], at: number): Promise<OnHandThen[]> {
     return this.#read((connection, tables) => onHandAt(connection, tables, { hqId, keys, at }));
   }
@@ -102,6 +112,35 @@ export async function inSnapshot<T>(
   const result = await work(connection, tables);
   await connection.query('commit');
   return result;
+}
+
+/** Reservations by the orders for which they were sold last. */
+async function soldForOrders(
+  connection: Connection,
+  tables: TableNames,
+  hqId: string,
+  orderIds: readonly string[],
+): Promise<Map<string, string>> {
+  const partition = partitionOf(hqId);
+  const found = new Map<string, string>();
+  for (let before = Number.MAX_SAFE_INTEGER; ; ) {
+    const wanted = orderIds.filter((orderId) => !found.has(orderId));
+    if (wanted.length === 0) return found;
+    const rows = await connection.query<{ orderId: string; seq: number }[]>(
+      `select reference as orderId, seq from ${tables('movement_references')}
+       where partition_id = ? and hq_id = ? and reference in (?) and seq < ? order by seq desc limit ?`,
+      [partition, hqId, wanted, before, REFERENCES_PER_READ],
+    );
+    const entries = await readEntries(connection, partition, [...new Set(rows.map(({ seq }) => seq))]);
+    for (const { orderId, seq } of rows) {
+      const entry = entries.get(seq)?.entry;
+      const reservationId = entry === undefined || found.has(orderId) ? null : soldForOrder(entry, orderId);
+      if (reservationId !== null) found.set(orderId, reservationId);
+    }
+    if (rows.length < REFERENCES_PER_READ) return found;
+    // An entry that sold has one reference, so no other row of its place matters.
+    before = rows.at(-1)?.seq ?? 0;
+  }
 }
 
 /** Open and closed holds of one partition by their ids. */

@@ -143,6 +143,10 @@ export class MariadbProjectionStore implements ProjectionStore {
     return this.#reader.reservation(reservationId);
   }
 
+  reservationsOfOrders(hqId: string, orderIds: readonly string[]): Promise<(Hold | null)[]> {
+    return this.#reader.reservationsOfOrders(hqId, orderIds);
+  }
+
   onHandAt(hqId: string, keys: readonly { storeId: string; productId: string }[], at: number): Promise<OnHandThen[]> {
     return this.#reader.onHandAt(hqId, keys, at);
   }

@@ -17,7 +17,7 @@ import { fitsQuery, isAfter, type SeqRange, seqNamedBy } from '../movement-merge
 import { movementsOf } from '../movements.ts';
 import { PROJECTION_NAMES } from '../projection.ts';
 import type { Keyed, LevelPageKey, MovementKey, MovementStoreQuery, Rows } from '../projection-store.ts';
-import { reservationKey } from '../reservations.ts';
+import { reservationKey, soldForOrder } from '../reservations.ts';
 import { LevelReads } from './level-reads.ts';
 import { MovementPlaces } from './movement-places.ts';
 import { EntryReads } from './read-tables.ts';
@@ -122,6 +122,22 @@ export class HistoryReader {
     return this.#read((statements) => statements.reservation(reservationId));
   }
 
+  reservationsOfOrders(hqId: string, orderIds: readonly string[]): (Hold | null)[] {
+    return this.#read((statements) => {
+      const hqNo = statements.hqNo(hqId);
+      if (hqNo === null) return orderIds.map(() => null);
+      return orderIds.map((orderId) => this.#soldFor(statements, { hqId, hqNo, orderId }));
+    });
+  }
+
+  #soldFor(statements: Statements, { hqId, hqNo, orderId }: { hqId: string; hqNo: number; orderId: string }) {
+    for (const seq of statements.referring(hqNo, orderId)) {
+      const reservationId = soldForOrder(this.#entries.entry(partitionOf(hqId), seq).entry, orderId);
+      if (reservationId !== null) return statements.reservation(reservationId)?.hold ?? null;
+    }
+    return null;
+  }
+
   onHandAt(hqId: string, keys: readonly { storeId: string; productId: string }[], at: number): OnHandThen[] {
     return this.#read((statements) => statements.levels.onHandAt(hqId, statements.hqNo(hqId), keys, at));
   }
@@ -207,6 +223,11 @@ class Statements {
       yield seq;
     }
     yield* waiting;
+  }
+
+  /** Entries with lines under this reference, newest first. */
+  referring(hqNo: number, reference: string): Generator<number> {
+    return this.#seqs(this.#references, [hqNo, reference], { from: 0, to: Number.MAX_SAFE_INTEGER - 1 });
   }
 
   #isOf(hqNo: number, seq: number): boolean {

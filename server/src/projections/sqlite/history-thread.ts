@@ -16,6 +16,7 @@ serveThread({
   movements: (query: MovementStoreQuery) => reader.movements(query),
   audit: (query: Keyed<AuditQuery, [seq: number]>) => reader.audit(query),
   reservation: (reservationId: string) => reader.reservation(reservationId),
+  reservationsOfOrders: (hqId: string, orderIds: string[]) => reader.reservationsOfOrders(hqId, orderIds),
   onHandAt: (hqId: string, keys: { storeId: string; productId: string }[], at: number) =>
     reader.onHandAt(hqId, keys, at),
   close() {

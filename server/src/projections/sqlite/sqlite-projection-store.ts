@@ -112,6 +112,10 @@ export class SqliteProjectionStore implements ProjectionStore {
     return this.#read('reservation', reservationId);
   }
 
+  reservationsOfOrders(hqId: string, orderIds: readonly string[]): Promise<(Hold | null)[]> {
+    return this.#read('reservationsOfOrders', hqId, orderIds);
+  }
+
   onHandAt(hqId: string, keys: readonly { storeId: string; productId: string }[], at: number): Promise<OnHandThen[]> {
     return this.#read('onHandAt', hqId, keys, at);
   }
