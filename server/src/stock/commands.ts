@@ -173,7 +173,7 @@ export interface AnswerOrder {
   reservationId?: string;
   storeId?: string;
   items: Item[];
-  reason: 'CANCELLED' | 'UNKNOWN_RESERVATION';
+  reason: 'CANCELLED' | 'RELEASED' | 'UNKNOWN_RESERVATION';
 }
 
 export type HoldCommand = Confirm | Release | Extend;

@@ -36,21 +36,22 @@ export class ClusterPipeline extends CommandPipeline {
     this.#servers = servers;
   }
 
-  get #running(): ClusterMember {
+  /** The process that was started last. */
+  get member(): ClusterMember {
     if (this.#member === null) throw new Error('the pipeline is not started');
     return this.#member;
   }
 
   override get engine(): StockEngine {
-    return this.#running.engine;
+    return this.member.engine;
   }
 
   override get executor(): CommandExecutor {
-    return this.#running.executor;
+    return this.member.executor;
   }
 
   override get ledger(): Ledger {
-    return this.#running.ledger;
+    return this.member.ledger;
   }
 
   override async start(): Promise<void> {
@@ -86,14 +87,14 @@ export class ClusterPipeline extends CommandPipeline {
   }
 
   #noteFailures(): void {
-    this.failures.push(...this.#running.log.slice(this.#seenLog));
-    this.#seenLog = this.#running.log.length;
+    this.failures.push(...this.member.log.slice(this.#seenLog));
+    this.#seenLog = this.member.log.length;
   }
 
   override async stop(): Promise<void> {
     this.#noteFailures();
-    this.duplicates.push(...this.#running.duplicates);
-    await this.#running.stop();
+    this.duplicates.push(...this.member.duplicates);
+    await this.member.stop();
     this.#member = null;
   }
 

@@ -42,7 +42,7 @@ export class ClusterMember {
   readonly acknowledgements: ClusterAcknowledgements;
   readonly executor: CommandExecutor;
   readonly recorder: ClusterRecorder;
-  readonly #projections: Projections;
+  readonly projections: Projections;
   readonly #connection: RedisConnection;
 
   static async open(options: MemberOptions): Promise<ClusterMember> {
@@ -78,7 +78,7 @@ export class ClusterMember {
     },
   ) {
     const { connection, scripts, ledger, journal, channel, projections } = parts;
-    this.#projections = projections;
+    this.projections = projections;
     this.log = parts.log;
     this.#connection = connection;
     this.ledger = ledger;
@@ -151,7 +151,7 @@ export class ClusterMember {
 
   async release(): Promise<void> {
     this.acknowledgements.stop();
-    await this.#projections.close();
+    await this.projections.close();
     await this.#connection.close();
     await this.ledger.close();
   }
