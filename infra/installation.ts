@@ -9,8 +9,9 @@ import { kafkaServer, newClusterId } from './kafka/kafka.ts';
 import type { LocalServer, Place, ServerKind } from './local-server.ts';
 import { ADMIN, DATABASE, HOST, mariadbServer, USERNAME } from './mariadb/mariadb.ts';
 import { freePort } from './ports.ts';
-import { connectJars, debeziumPlugins, kafkaJars } from './programs/programs.ts';
+import { connectJars, debeziumPlugins, kafkaJars, registryJars } from './programs/programs.ts';
 import { redisServer } from './redis/redis.ts';
+import { confluentApi, registryServer } from './registry/registry.ts';
 
 const SECRET_BYTES = 32;
 const PASSWORD_BYTES = 18;
@@ -18,7 +19,9 @@ const PASSWORD_BYTES = 18;
 const DEBEZIUM = 'debezium';
 
 export type ServerName = Exclude<ServerKind, 'zookeeper'>;
-export type Servers = Omit<Record<ServerName, LocalServer>, 'debezium'> & { debezium?: LocalServer };
+/** Those that are there only if they were asked for. */
+export type Extra = 'debezium' | 'registry';
+export type Servers = Record<Exclude<ServerName, Extra>, LocalServer> & Partial<Record<Extra, LocalServer>>;
 
 /** Where the servers come from: images of a container engine, or the system's packages and Maven. */
 export type Origin = 'containers' | 'packages';
@@ -30,6 +33,8 @@ interface Choices {
   kafka: { port: number; controllerPort: number; clusterId: string };
   /** From the first `infra:up -- --debezium` on. */
   debezium?: { port: number; password: string };
+  /** From the first `infra:up -- --registry` on. */
+  registry?: { port: number };
   jwtSecret: string;
 }
 
@@ -75,16 +80,17 @@ export class Installation {
     return this.#choices.from;
   }
 
-  /** With Debezium, from now on. */
-  async withDebezium(): Promise<Installation> {
-    if (this.#choices.debezium) return this;
-    const choices = { ...this.#choices, debezium: { port: await freePort(), password: newPassword() } };
+  /** With these, from now on. */
+  async with(extras: readonly Extra[]): Promise<Installation> {
+    const choices = { ...this.#choices };
+    if (extras.includes('debezium')) choices.debezium ??= { port: await freePort(), password: newPassword() };
+    if (extras.includes('registry')) choices.registry ??= { port: await freePort() };
     writeChoices(this.root, choices);
     return new Installation(this.root, choices);
   }
 
   servers(): Servers {
-    const { redis, mariadb, kafka, debezium } = this.#choices;
+    const { redis, mariadb, kafka, debezium, registry } = this.#choices;
     const folder = (name: ServerName) => join(infraFolder(this.root), name);
     const [jars, plugins] = [connectJars(this.root), debeziumPlugins(this.root)];
     const places = { folder: folder('debezium'), jars, plugins, bootstrapServers: this.#bootstrapServers };
@@ -99,6 +105,9 @@ export class Installation {
         ...this.#placeOf('kafka', settingsOfLog),
       }),
       ...(debezium && { debezium: connectServer({ ...places, port: debezium.port }) }),
+      ...(registry && {
+        registry: registryServer({ folder: folder('registry'), jars: registryJars(this.root), ...registry }),
+      }),
     };
   }
 
@@ -125,7 +134,7 @@ export class Installation {
 
   /** Writes `.infra/env`: what cluster mode needs to run on these servers. */
   writeEnvironment(): void {
-    const { redis, mariadb, debezium, jwtSecret } = this.#choices;
+    const { redis, mariadb, debezium, registry, jwtSecret } = this.#choices;
     const lines = {
       HOLDFAST_MODE: 'cluster',
       REDIS_URL: `redis://:${redis.password}@${HOST}:${redis.port}`,
@@ -136,6 +145,7 @@ export class Installation {
       DB_PASSWORD: mariadb.password,
       KAFKA_BOOTSTRAP_SERVERS: this.#bootstrapServers,
       ...(debezium && { OUTBOX: 'debezium' }),
+      ...(registry && { SCHEMA_REGISTRY_URL: confluentApi(registry.port) }),
       JWT_SECRET: jwtSecret,
     };
     const text = Object.entries(lines).map(([name, value]) => `${name}=${value}\n`);

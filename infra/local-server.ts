@@ -1,6 +1,6 @@
 /** What it takes to run one server on this machine, for people (`infra:up`) and for the tests alike. */
 
-export type ServerKind = 'redis' | 'mariadb' | 'kafka' | 'zookeeper' | 'debezium';
+export type ServerKind = 'redis' | 'mariadb' | 'kafka' | 'zookeeper' | 'debezium' | 'registry';
 
 export interface Command {
   file: string;

@@ -2,7 +2,7 @@
 
 import { ensureImages, hasEngine, IMAGES } from './containers/containers.ts';
 import { followOutbox } from './debezium/debezium.ts';
-import { Installation, lockFile, type Origin, type ServerName } from './installation.ts';
+import { type Extra, Installation, lockFile, type Origin, type ServerName } from './installation.ts';
 import type { LocalServer } from './local-server.ts';
 import { withLock } from './lock.ts';
 import { isFree } from './ports.ts';
@@ -20,19 +20,20 @@ export interface ServerStatus {
   port: number | null;
 }
 
-export type Status = Record<Exclude<ServerName, 'debezium'>, ServerStatus> & { debezium?: ServerStatus };
+export type Status = Record<Exclude<ServerName, Extra>, ServerStatus> & Partial<Record<Extra, ServerStatus>>;
 
 export interface UpOptions {
-  debezium: boolean;
+  /** Beside the three that it always takes. */
+  extras: readonly Extra[];
   /** As it was chosen before; at first containers where an engine runs. */
   from?: Origin;
 }
 
 /**
- * Returns when every server answers. Those that do already stay as they are. With `debezium` that becomes one of them,
- * until the data are wiped.
+ * Returns when every server answers. Those that do already stay as they are. The extras become some of them, until the
+ * data are wiped.
  */
-export function up(root: string, { debezium, from }: UpOptions, say: Say): Promise<void> {
+export function up(root: string, { extras, from }: UpOptions, say: Say): Promise<void> {
   return alone(root, say, async () => {
     const found = await Installation.findOrCreate(root, () => from ?? (hasEngine() ? 'containers' : 'packages'));
     if (from !== undefined && from !== found.from) {
@@ -41,7 +42,7 @@ export function up(root: string, { debezium, from }: UpOptions, say: Say): Promi
           `${from}, without the data: npm run infra:down -- --wipe`,
       );
     }
-    const installation = debezium ? await found.withDebezium() : found;
+    const installation = await found.with(extras);
     const { debezium: connect, ...servers } = installation.servers();
     await reviveAll(installation, servers, say);
     const outbox = installation.outboxReading();

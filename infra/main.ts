@@ -2,6 +2,7 @@
 //
 //   npm run infra:up                              starts what does not run; returns when every server answers
 //       -- --debezium                             Kafka Connect with Debezium too
+//       -- --registry                             a schema registry too
 //       -- --from containers|packages             where they come from; at first containers where an engine runs
 //   npm run infra:down [-- --wipe]                stops them; --wipe removes their data, ports and passwords too
 //   npm run --silent infra:status [-- --json]     says what runs where
@@ -12,8 +13,9 @@ import { down, type Status, status, type UpOptions, up } from './local-servers.t
 import { say } from './progress.ts';
 
 const root = join(import.meta.dirname, '..');
+const EXTRAS = ['debezium', 'registry'] as const;
 const USAGE =
-  'usage: npm run infra:up [-- --debezium --from containers|packages] | infra:down [-- --wipe] | infra:status [-- --json]';
+  'usage: npm run infra:up [-- --debezium --registry --from containers|packages] | infra:down [-- --wipe] | infra:status [-- --json]';
 
 class WrongUse extends Error {}
 
@@ -35,9 +37,11 @@ async function main([command, ...args]: string[]): Promise<void> {
 }
 
 function upOptionsOf(args: string[]): UpOptions {
-  const { debezium = false, from } = parse(args, { debezium: { type: 'boolean' }, from: { type: 'string' } });
-  if (from === undefined) return { debezium };
-  if (from === 'containers' || from === 'packages') return { debezium, from };
+  const flag = { type: 'boolean' } as const;
+  const { from, ...chosen } = parse(args, { debezium: flag, registry: flag, from: { type: 'string' } });
+  const extras = EXTRAS.filter((name) => chosen[name] === true);
+  if (from === undefined) return { extras };
+  if (from === 'containers' || from === 'packages') return { extras, from };
   throw new WrongUse(`--from is containers or packages\n${USAGE}`);
 }
 

@@ -9,7 +9,7 @@ import { say } from './progress.ts';
 const root = join(import.meta.dirname, '..');
 
 try {
-  await up(root, { debezium: false }, say);
+  await up(root, { extras: [] }, say);
 } catch (error) {
   say((error as Error).message);
   process.exit(1);

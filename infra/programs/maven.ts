@@ -1,4 +1,4 @@
-/** Fetches the jars that a pom.xml names from Maven Central, once. */
+/** Fetches what a pom.xml names from Maven Central, once: jars, or an archive that it unpacks. */
 
 import { createHash } from 'node:crypto';
 import { existsSync, mkdirSync, readFileSync, renameSync, rmSync, writeFileSync } from 'node:fs';
@@ -13,6 +13,8 @@ export interface Jars {
   /** Where they go. */
   folder: string;
   title: string;
+  /** `unpack`: the pom.xml names an archive, as an item of that goal. */
+  goal?: 'copy-dependencies' | 'unpack';
   say: Say;
 }
 
@@ -23,14 +25,14 @@ export function hasJars(pom: string, folder: string): boolean {
 }
 
 /** @throws with what Maven said. */
-export async function fetchJars({ pom, folder, title, say }: Jars): Promise<void> {
+export async function fetchJars({ pom, folder, title, goal = 'copy-dependencies', say }: Jars): Promise<void> {
   if (hasJars(pom, folder)) return;
   say(`the jars of ${title} are missing: fetching them from Maven Central, once`);
   const unfinished = `${folder}.unfinished`;
   rmSync(unfinished, { recursive: true, force: true });
   mkdirSync(unfinished, { recursive: true });
-  const goal = ['dependency:copy-dependencies', `-DoutputDirectory=${unfinished}`, '-DincludeScope=runtime'];
-  const { code, output } = await run(['mvn', '-q', '-B', '-f', pom, ...goal], dirname(pom));
+  const args = [`dependency:${goal}`, `-DoutputDirectory=${unfinished}`, '-DincludeScope=runtime'];
+  const { code, output } = await run(['mvn', '-q', '-B', '-f', pom, ...args], dirname(pom));
   if (code !== 0) throw new Error(`the jars of ${title} could not be fetched with Maven:\n${output}`);
   writeFileSync(join(unfinished, STAMP), stampOf(pom));
   rmSync(folder, { recursive: true, force: true });

@@ -65,6 +65,10 @@ const debeziumJars = (root: string): { pom: string; folder: string; title: strin
   },
 ];
 
+/** Where the schema registry is, or will be. */
+export const registryJars = (root: string): string => join(root, '.infra', 'programs', 'registry');
+const registryPom = (root: string): string => join(root, 'infra', 'registry', 'pom.xml');
+
 /** Why the server cannot run on this machine as it is; undefined if it can. */
 export function lackOf(kind: ServerKind, root: string): string | undefined {
   switch (kind) {
@@ -80,6 +84,8 @@ export function lackOf(kind: ServerKind, root: string): string | undefined {
       return debeziumJars(root).every(({ pom, folder }) => hasJars(pom, folder))
         ? java.lacks()
         : 'the jars of Kafka Connect and Debezium are not there';
+    case 'registry':
+      return hasJars(registryPom(root), registryJars(root)) ? java.lacks() : 'Apicurio Registry is not there';
   }
 }
 
@@ -102,6 +108,10 @@ export async function ensurePrograms(kinds: readonly ServerKind[], root: string,
         await fetchJars({ pom: kafkaPom(root), folder: kafkaJars(root), title: 'Kafka', say });
       }
       if (kinds.includes('debezium')) for (const jars of debeziumJars(root)) await fetchJars({ ...jars, say });
+      if (kinds.includes('registry')) {
+        const [pom, folder] = [registryPom(root), registryJars(root)];
+        await fetchJars({ pom, folder, title: 'Apicurio Registry (109 MB)', goal: 'unpack', say });
+      }
     },
     waiting,
   );
@@ -120,7 +130,7 @@ function needsOf(kinds: readonly ServerKind[], root: string): Need[] {
     needs.add(java);
     if (!hasJars(kafkaPom(root), kafkaJars(root))) needs.add(maven);
   }
-  if (kinds.includes('debezium')) needs.add(java).add(maven);
+  if (kinds.includes('debezium') || kinds.includes('registry')) needs.add(java).add(maven);
   return [...needs];
 }
 

@@ -5,7 +5,7 @@ import { ensurePrograms } from '../../../../infra/programs/programs.ts';
 import { say } from '../../../../infra/progress.ts';
 import { ROOT, sweepFolders } from './test-server.ts';
 
-const KINDS: ServerKind[] = ['redis', 'mariadb', 'kafka', 'zookeeper', 'debezium'];
+const KINDS: ServerKind[] = ['redis', 'mariadb', 'kafka', 'zookeeper', 'debezium', 'registry'];
 
 export default async function install(): Promise<() => void> {
   sweepFolders();
