@@ -34,7 +34,7 @@ export async function undoOf(
   }
 }
 
-/** Only a reserve and an issue are decided without asking the ledger first; a refused one had no effect. */
+/** Only a reserve and an issue that a caller named are decided without asking the ledger first; a refused one had no effect. */
 function inverseOf({ command, lines, seq }: Entry): Undo | null {
   if (lines.length === 0) return null;
   if (command.type === 'reserve') return { type: 'undo', seq, reservationId: command.reservationId };

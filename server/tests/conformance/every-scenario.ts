@@ -11,6 +11,7 @@ import { orderScenarios } from '../scenarios/tables/order-scenarios.ts';
 import { replayScenarios } from '../scenarios/tables/replay-scenarios.ts';
 import { reservationScenarios } from '../scenarios/tables/reservation-scenarios.ts';
 import type { CommandPipeline } from './command-pipeline.ts';
+import { everyOrderOrItsCancellation } from './order-marks.ts';
 
 const scenarios = {
   ...movementScenarios,
@@ -35,6 +36,9 @@ export function everyScenario(open: () => Promise<CommandPipeline>): void {
     scenariosRun += 1;
     await new ScenarioRun(pipeline, coverage, title).run(table);
   });
+
+  it('gives an id to an order or to its cancellation, when both come at once', () =>
+    everyOrderOrItsCancellation(pipeline));
 
   it('has brought out every outcome of every command, and every kind of answer', () => {
     const wanted = Object.entries(EVERY_OUTCOME).flatMap(([type, statuses]) =>

@@ -42,6 +42,25 @@ describe('the entry checker', () => {
     check(entries);
   });
 
+  it('rejects a reservation in the place of another one, open or closed', () => {
+    const [first, second] = [reserveOf(2), reserveOf(3)];
+    const released = { type: 'release' as const, reservationId: first.reservationId };
+    entries.push(decided(engine, first, 'r1'));
+    const inItsPlace = (entry: Entry) => {
+      const copy = structuredClone(entry);
+      Object.assign(copy.command, { reservationId: first.reservationId });
+      Object.assign(copy.holds[0] as object, { reservationId: first.reservationId });
+      return copy;
+    };
+    const whileOpen = decided(engine, second, 'r2');
+    check([...entries, whileOpen]);
+    expect(() => check([...entries, inItsPlace(whileOpen)])).toThrow('is there already');
+    entries.push(whileOpen, decided(engine, released, 'x1'));
+    const onceClosed = decided(engine, reserveOf(1), 'r3');
+    check([...entries, onceClosed]);
+    expect(() => check([...entries, inItsPlace(onceClosed)])).toThrow('is there already');
+  });
+
   const tampered: [string, (entry: Entry) => void][] = [
     ['more stock than was recorded', (entry) => Object.assign(entry.read.levels[0] as object, { onHand: 11 })],
     ['other totals', (entry) => Object.assign(entry.read.totals[0] as object, { onHand: 11 })],

@@ -1,8 +1,9 @@
 /** What no scenario can bring about: narrow windows, and commands that no route lets through. */
 import { describe, expect, it } from 'vitest';
+import { reservationIdOfOrder } from '../../src/stock/identifiers.ts';
 import { MemoryStockEngine } from '../../src/stock/memory/memory-stock-engine.ts';
 import { WINDOW_BOUNDS } from '../../src/stock/operation-memory.ts';
-import { decided, emptyHeads, HQ, recordAll, requestOf, reserveOf, stocked } from './requests.ts';
+import { decided, emptyHeads, HQ, recordAll, requestOf, reserveOf, stocked, unitsOf } from './requests.ts';
 
 const MINUTE_MS = 60_000;
 
@@ -93,6 +94,41 @@ describe('the window', () => {
     decided(engine, reserveOf(1), 'r1');
     expect(engine.decide(requestOf(issue, 'issue-1')).kind).toBe('look-up-operation');
     expect(engine.decide({ ...requestOf(issue, 'issue-2'), lookedUpAt: 5 }).kind).toBe('observed');
+  });
+});
+
+describe('a reserve by event', () => {
+  const FORGETFUL = { ...WINDOW_BOUNDS, countMax: 0, keepMs: -1 };
+  const orderOf = (orderId: string) => ({ ...reserveOf(2), reservationId: reservationIdOfOrder(HQ, orderId), orderId });
+
+  it.each(['order/placed/O1', 'sku/created/P1'])('under %s is looked up once the window has forgotten it', (id) => {
+    const { engine } = engineAt(FORGETFUL);
+    const order = orderOf('O1');
+    decided(engine, order, id);
+    decided(engine, { type: 'confirm', reservationId: order.reservationId, orderId: 'O1', keepRest: false }, 'paid');
+    recordAll(engine);
+    decided(engine, reserveOf(1), 'other');
+    recordAll(engine);
+    decided(engine, reserveOf(1), 'one-more');
+    // Sold, and forgotten: a second decision would hold under the same name, and the first could not be told from it.
+    expect(engine.hold(order.reservationId)).toBeNull();
+    const request = requestOf(order, id);
+    expect(engine.decide(request).kind).toBe('look-up-operation');
+    expect(engine.decide({ ...request, lookedUpAt: 3 }).kind).toBe('look-up-operation');
+    expect(engine.decide(requestOf({ type: 'issue', items: [unitsOf(1)] }, id)).kind).toBe('look-up-operation');
+    expect(engine.decide(requestOf(reserveOf(1), 'by-a-till')).kind).toBe('decided');
+  });
+
+  it('never takes the place of a reservation that is there', () => {
+    const { engine } = engineAt();
+    const order = orderOf('O1');
+    const seq = decided(engine, order, 'order/placed/O1').seq;
+    const again = requestOf({ ...order, items: [unitsOf(1)] }, 'order/placed/O2');
+    expect(() => engine.decide(again)).toThrow('is there already');
+    decided(engine, { type: 'release', reservationId: order.reservationId }, 'order/cancelled/O1');
+    expect(() => engine.decide(again)).toThrow('is there already');
+    expect(engine.hold(order.reservationId)?.hold).toMatchObject({ status: 'released', items: [{ reserved: 2 }] });
+    expect(engine.head(HQ).seq).toBe(seq + 1);
   });
 });
 

@@ -38,6 +38,25 @@ export const orderScenarios: Record<string, string> = {
     S1/P1 | 5 on hand, 0 reserved, 0 safety, 5 available
     entries | 5
   `,
+  'an order that was sold long ago is not reserved again, and what was sold stays as it was': `
+    store S1 | done
+    product P1 | done
+    receive S1/P1*5 | done
+    reserve R1 S1/P1*2 order=O1 id=order/placed/O1 body=order | reserved
+    confirm R1 order=O1 id=order/completed/O1 body=paid | confirmed
+    reserve R2 S1/P1*1 order=O2 id=order/placed/O2 body=other ttl=60s | reserved
+    tick 2m
+    sweep | 1 expired
+    tick 61m
+    store S2 | done
+    reserve R1 S1/P1*2 order=O1 id=order/placed/O1 body=order | again: reserved
+    reserve R2 S1/P1*1 order=O2 id=order/placed/O2 body=other ttl=60s | again: reserved
+    reserve R1 S1/P1*1 order=O1 id=order/placed/O1 body=changed | mismatch: reserve
+    hold R1 | confirmed for O1: S1/P1 2 held 2 confirmed 0 released
+    hold R2 | expired for O2: S1/P1 1 held 0 confirmed 1 released
+    S1/P1 | 3 on hand, 0 reserved, 0 safety, 3 available
+    entries | 8
+  `,
   'a completion of what nobody reserved is answered apart from its own id, which stays free': `
     store S1 | done
     product P1 | done

@@ -1,6 +1,6 @@
 /** Deciding in Redis: rules 1 to 7 of the recording protocol, each where it would be broken. */
 import { afterAll, beforeAll, beforeEach, expect, it } from 'vitest';
-import { newReservationId, partitionOf } from '../../../src/stock/identifiers.ts';
+import { newReservationId, partitionOf, reservationIdOfOrder } from '../../../src/stock/identifiers.ts';
 import { WINDOW_BOUNDS } from '../../../src/stock/operation-memory.ts';
 import { chainedMark, type JournalEntry, journalEntryOf } from '../../../src/stock/redis/journal-entry.ts';
 import { epochPrefix, headKey } from '../../../src/stock/redis/keys.ts';
@@ -218,6 +218,40 @@ describeWith(['redis'], 'the Redis engine', () => {
     // A reserve can be undone, so it is decided again, and the ledger finds the first.
     const again = { ...first, reservationId: newReservationId(PARTITION) };
     expect((await rig.decide(again, 'r0')).kind).toBe('decided');
+  });
+
+  it('rule 14: a reserve by event is looked up once the window has forgotten it, also when it was sold since', async () => {
+    const rig = await stocked(100, { bounds: { ...WINDOW_BOUNDS, countMax: 0, keepMs: -1 }, forgetsAtOnce: true });
+    const id = 'order/placed/O1';
+    const order = { ...reserveOf(2), reservationId: reservationIdOfOrder(HQ, 'O1'), orderId: 'O1' };
+    const { reservationId } = order;
+    await rig.decided(order, id);
+    await rig.decided({ type: 'confirm', reservationId, orderId: 'O1', keepRest: false }, 'paid');
+    await rig.record();
+    await rig.decided(reserveOf(1), 'other');
+    await rig.record();
+    await rig.decided(reserveOf(1), 'one-more');
+    expect(await rig.engine.hold(reservationId)).toBeNull();
+    expect((await rig.decide(order, id)).kind).toBe('look-up-operation');
+    expect((await rig.decide(order, id, { lookedUpAt: 3 })).kind).toBe('look-up-operation');
+    const issue = { type: 'issue' as const, items: [unitsOf(1)] };
+    for (const other of ['order/x', 'sku/created/P1', 'undo/1/2'])
+      expect((await rig.decide(issue, other)).kind, other).toBe('look-up-operation');
+    expect((await rig.decide(reserveOf(1), 'by-a-till')).kind).toBe('decided');
+    expect((await rig.decide(reserveOf(1), 'orders/17')).kind).toBe('decided');
+  });
+
+  it('refuses as a bug a reserve whose reservation is there, open or closed, and changes nothing', async () => {
+    const rig = await stocked(10);
+    const order = { ...reserveOf(2), reservationId: reservationIdOfOrder(HQ, 'O1') };
+    await rig.decided(order, 'order/placed/O1');
+    const again = { ...order, items: [unitsOf(1)] };
+    await expect(rig.decide(again, 'order/placed/O2')).rejects.toThrow('is there already');
+    await rig.decided({ type: 'release', reservationId: order.reservationId }, 'order/cancelled/O1');
+    await expect(rig.decide(again, 'order/placed/O2')).rejects.toThrow('is there already');
+    const held = await rig.engine.hold(order.reservationId);
+    expect(held?.hold).toMatchObject({ status: 'released', items: [{ reserved: 2 }] });
+    expect(held?.head.seq).toBe(5);
   });
 
   it('rule 6: a closed hold is remembered for the window; a later confirmation brings it in, once', async () => {
