@@ -1,13 +1,18 @@
 /** The pages of reference say what the source says: all of it, and nothing else. */
 import { dirname, join } from 'node:path';
+import { Compile } from 'typebox/compile';
 import { describe, expect, it } from 'vitest';
 import { buildProgram } from '../../src/cli/program.ts';
+import { published } from '../../src/events/catalogue/catalogue.ts';
+import type { ConsumedTopic } from '../../src/events/topics.ts';
 import { PROBLEMS } from '../../src/http/problems.ts';
+import { readMessage } from '../../src/ordering/read-message.ts';
 import { decodeEntry, encodeEntry } from '../../src/stock/entry-codec.ts';
 import * as limits from '../../src/stock/limits.ts';
 import { isPassing, type Outcome } from '../../src/stock/outcome.ts';
 import { Telemetry } from '../../src/telemetry/telemetry.ts';
 import { EVERY_OUTCOME } from '../scenarios/every-outcome.ts';
+import { consumedExamples, publishedExamples } from './event-examples.ts';
 import { eventsPage } from './events-page.ts';
 import { blocksOf, codesOf, readPage, sectionOf, tableRows } from './markdown.ts';
 import { commandPages } from './pages.ts';
@@ -53,6 +58,17 @@ describe('a page of a command', () => {
 describe('the page of events', () => {
   it('is made of the catalogue as it is (node server/tests/docs/write-events-page.ts)', () => {
     expect(readPage('docs/reference/events.md')).toBe(eventsPage());
+  });
+
+  it.each(Object.entries(publishedExamples))('shows %s as its schema has it', (topic, example) => {
+    expect(Compile(published[topic as keyof typeof published].data).Errors(example)).toEqual([]);
+  });
+
+  it.each(Object.entries(consumedExamples))('shows %s as the reader takes it', (topic, data) => {
+    const value = Buffer.from(JSON.stringify({ eventId: 'evt-1', eventType: topic, timestamp: 0, data }));
+    const message = { topic: topic as ConsumedTopic, key: null, headers: new Map(), value };
+    const open = () => ({ ok: true, value, encryptedFor: null }) as const;
+    expect(readMessage({ ...message, partition: 0, offset: 0n, at: 0 }, open)).toMatchObject({ ok: true });
   });
 });
 

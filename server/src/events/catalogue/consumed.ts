@@ -5,7 +5,14 @@
  */
 import { type Static, type TSchema, Type } from 'typebox';
 import { ID_PATTERN } from '../../stock/identifiers.ts';
-import { LINES_MAX, QUANTITY_MAX, TEXT_LENGTH_MAX, TTL_MS_MAX, TTL_MS_MIN } from '../../stock/limits.ts';
+import {
+  LINES_MAX,
+  QUANTITY_MAX,
+  TEXT_LENGTH_MAX,
+  TTL_MS_DEFAULT,
+  TTL_MS_MAX,
+  TTL_MS_MIN,
+} from '../../stock/limits.ts';
 
 /** Per unit, in the currency's minor unit. */
 const PRICE_MAX = 1_000_000_000_000;
@@ -35,7 +42,9 @@ const OrderPlaced = Type.Object({
   hqId: Id,
   storeId: Id,
   items: lines(Type.Object({ productId: Id, storeId, quantity: Quantity })),
-  ttlMs: orNull(Type.Integer({ minimum: TTL_MS_MIN, maximum: TTL_MS_MAX, description: 'ms' })),
+  ttlMs: orNull(
+    Type.Integer({ minimum: TTL_MS_MIN, maximum: TTL_MS_MAX, description: `ms; ${TTL_MS_DEFAULT} if absent` }),
+  ),
   correlationId,
 });
 
@@ -81,8 +90,8 @@ const paid = {
   key: 'orderId',
   means: 'the order is paid',
   effect:
-    'confirms the reservation (`reservationId`, else the one held for the order); what was reserved and not sold is ' +
-    'released. Answers `stock.confirmed`, and `stock.updated` per level; or `stock.confirm.failed`',
+    'confirms the reservation (`reservationId`, else the one held for the order), all of it or the `items` that are ' +
+    'named, each with its `storeId` or that of the order; what was reserved and not sold is released. Answers `stock.confirmed`, and `stock.updated` per level; or `stock.confirm.failed`',
   data: OrderCompleted,
 } as const;
 
