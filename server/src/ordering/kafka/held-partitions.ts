@@ -34,6 +34,8 @@ export interface HeldPartitionsParts {
   clientId: string;
   groupId: string;
   generation: Generation;
+  /** By `topic/partition`: what was handled before in this very generation, though it may not be committed. */
+  handled: ReadonlyMap<string, bigint>;
   /** By the broker's name. */
   topicOf: ReadonlyMap<string, ConsumedTopic>;
   sink: MessageSink;
@@ -54,6 +56,8 @@ interface Feed {
   position: bigint;
   /** Behind the last message that was given to the sink, or the place where reading began. */
   given: bigint;
+  /** Handled before reading began. */
+  before: bigint;
   committed: bigint;
   /** Read, and the sink has no room yet. */
   waiting: ConsumedMessage[] | null;
@@ -102,6 +106,15 @@ export class HeldPartitions {
     await this.#reader.close(true).catch(() => undefined);
   }
 
+  get generation(): Generation {
+    return this.#parts.generation;
+  }
+
+  /** By `topic/partition`: up to where all is handled. */
+  handled(): Map<string, bigint> {
+    return new Map(this.#feeds.map((feed) => [`${feed.name}/${feed.partition}`, committableOf(feed)]));
+  }
+
   #topics(): string[] {
     return this.#parts.generation.assignments.map(({ topic }) => topic);
   }
@@ -125,7 +138,7 @@ export class HeldPartitions {
   }
 
   /**
-   * Where each partition goes on: what the group has committed; its first message where nothing is committed, or the
+   * Where each partition goes on: behind what is handled or committed; its first message where nothing is committed, or the
    * broker has not what was (it was kept too short a time, or the topic was made anew).
    */
   async #places(): Promise<Map<string, bigint[]>> {
@@ -139,7 +152,9 @@ export class HeldPartitions {
       this.#reader.listOffsets({ topics: [...topics], timestamp: ListOffsetTimestamps.LATEST }),
     ]);
     const placeOf = (topic: string, partition: number): bigint => {
-      const at = committed.get(topic)?.[partition] ?? -1n;
+      const handled = this.#parts.handled.get(`${topic}/${partition}`) ?? -1n;
+      const kept = committed.get(topic)?.[partition] ?? -1n;
+      const at = kept > handled ? kept : handled;
       const from = first.get(topic)?.[partition] ?? 0n;
       const to = end.get(topic)?.[partition] ?? from;
       if (at < 0n || (at >= from && at <= to)) return at < 0n ? from : at;
@@ -172,7 +187,8 @@ export class HeldPartitions {
           assigned,
           position: at,
           given: at,
-          committed: at,
+          before: at,
+          committed: -1n,
           waiting: null,
           giving: false,
         });
@@ -287,11 +303,11 @@ export class HeldPartitions {
 }
 
 /** What is behind the last message that was given and handled is no message: a marker of a transaction. */
-function committableOf({ assigned, given, position, waiting, committed }: Feed): bigint {
-  const handled = assigned.committable ?? committed;
+function committableOf({ assigned, given, position, waiting, before }: Feed): bigint {
+  const handled = assigned.committable ?? before;
   return handled === given && waiting === null ? position : handled;
 }
 
 function isDue({ feed, offset }: { feed: Feed; offset: bigint }): boolean {
-  return offset !== feed.committed && offset >= 0n;
+  return offset !== feed.committed;
 }

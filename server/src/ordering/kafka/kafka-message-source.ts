@@ -3,8 +3,8 @@ import { Admin, ListOffsetTimestamps } from '@platformatic/kafka';
 import { reasonOf } from '../../events/kafka/kafka-topics.ts';
 import { CONSUMED_TOPICS, type ConsumedTopic, type TopicNames } from '../../events/topics.ts';
 import type { MessageSink, MessageSource } from '../message-source.ts';
-import { type Generation, GroupMember } from './group-member.ts';
-import { HeldPartitions } from './held-partitions.ts';
+import { GroupMember } from './group-member.ts';
+import { HeldPartitions, type HeldPartitionsParts } from './held-partitions.ts';
 
 /** No answer for so long: Kafka is away. */
 const AWAY_MS = 2_000;
@@ -142,7 +142,9 @@ export class KafkaMessageSource implements MessageSource {
       topics: [...there.keys()],
       onAssigned: (generation) => {
         this.#failure = null;
-        held = this.#hold(member, generation, sink, onFailed);
+        // The broker was away, and nobody else was given the partitions meanwhile.
+        const handled = held?.generation === generation ? held.handled() : new Map<string, bigint>();
+        held = this.#hold(member, { generation, handled, sink, onFailed });
       },
       onRevoked: async () => held?.release(),
       onFailed,
@@ -162,19 +164,15 @@ export class KafkaMessageSource implements MessageSource {
 
   #hold(
     member: GroupMember,
-    generation: Generation,
-    sink: MessageSink,
-    onFailed: (error: Error) => void,
+    parts: Pick<HeldPartitionsParts, 'generation' | 'handled' | 'sink' | 'onFailed'>,
   ): HeldPartitions {
     return new HeldPartitions({
       ...this.#parts,
-      generation,
+      ...parts,
       topicOf: this.#topicOf,
-      sink,
       commit: (of, offsets) => member.commit(of, offsets),
       onAnswer: () => this.#answered(),
       onNoAnswer: (reason) => this.#notAnswered(reason),
-      onFailed,
     });
   }
 

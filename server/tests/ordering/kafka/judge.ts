@@ -4,10 +4,10 @@ import type { Note } from './recording-sink.ts';
 export interface Judgement {
   /** Messages that no member brought to an end, as `topic/partition:offset`. */
   lost: string[];
-  /** Brought to an end more than once, of which the first time not by a member that died. */
+  /** Brought to an end more than once, though the first time had been committed, or could have been. */
   twice: string[];
-  /** By a member that died as well as by its successor. */
-  againAfterDeath: number;
+  /** Brought to an end once more, because the first time was not committed: its member died, or the broker was away. */
+  again: number;
   /** Two members at one partition at the same time: what each had under way. */
   together: string[];
   /** The longest time in which no message of a partition came to its end, by partition; milliseconds. */
@@ -19,11 +19,16 @@ export interface Expected {
   counts: ReadonlyMap<string, number>;
   /** Died by kill -9, and when: what it had under way ended then. */
   died: ReadonlyMap<string, number>;
+  /** When the broker was killed. */
+  awayFrom?: number;
 }
 
-export function judge(notes: readonly Note[], { counts, died }: Expected): Judgement {
+/** So long before its death a member may have had something to commit. */
+const UNCOMMITTED_MS_MAX = 2_000;
+
+export function judge(notes: readonly Note[], { counts, died, awayFrom = Infinity }: Expected): Judgement {
   const byPlace = Map.groupBy(notes, ({ place }) => place);
-  const judgement: Judgement = { lost: [], twice: [], againAfterDeath: 0, together: [], pauseMsOf: new Map() };
+  const judgement: Judgement = { lost: [], twice: [], again: 0, together: [], pauseMsOf: new Map() };
   for (const [place, count] of counts) {
     const ofPlace = byPlace.get(place) ?? [];
     const ended = ofPlace.filter(({ end }) => end !== Infinity);
@@ -33,7 +38,8 @@ export function judge(notes: readonly Note[], { counts, died }: Expected): Judge
       const of = `${place}:${offset}`;
       if (times.length === 0) judgement.lost.push(of);
       if (times.length < 2) continue;
-      if (times.slice(0, -1).every(({ member }) => died.has(member))) judgement.againAfterDeath += 1;
+      const mayComeAgain = ({ member, end }: Note) => end > (died.get(member) ?? awayFrom) - UNCOMMITTED_MS_MAX;
+      if (times.slice(0, -1).every(mayComeAgain)) judgement.again += 1;
       else judgement.twice.push(`${of} by ${times.map(({ member }) => member).join(', then ')}`);
     }
     judgement.together.push(...togetherAt(place, ofPlace, died));

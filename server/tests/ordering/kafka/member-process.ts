@@ -10,5 +10,6 @@ const log = { info: () => undefined, warn: (message: string) => console.error(me
 const names = new TopicNames({ prefix });
 const source = new KafkaMessageSource({ brokers: [brokers], names, groupId, clientId: member, log });
 // Written before it goes on, so that it is told whenever the process dies.
-const onNote = (note: object) => void writeSync(1, `${JSON.stringify(note)}\n`);
-await source.start(new RecordingSink({ member, onNote, handleMs: usualHandleMs }));
+const tell = (what: object) => void writeSync(1, `${JSON.stringify(what)}\n`);
+const onAssign = (assigned: string) => tell({ assigned });
+await source.start(new RecordingSink({ member, onNote: tell, onAssign, handleMs: usualHandleMs }));

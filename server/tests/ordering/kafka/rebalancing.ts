@@ -7,8 +7,9 @@ import { setTimeout as delay } from 'node:timers/promises';
 import { TopicNames } from '../../../src/events/topics.ts';
 import { KafkaMessageSource } from '../../../src/ordering/kafka/kafka-message-source.ts';
 import type { MessageSource } from '../../../src/ordering/message-source.ts';
+import type { KafkaTestServer } from '../../support/servers/kafka.ts';
 import { until } from '../../support/servers/until.ts';
-import { fillTopics, TOPICS, usualHandleMs } from './backlog.ts';
+import { createTopics, fillTopics, OTHER_TOPICS, TOPICS, usualHandleMs } from './backlog.ts';
 import { type Judgement, judge } from './judge.ts';
 import { type Note, now, RecordingSink } from './recording-sink.ts';
 import { StreamingSource } from './streaming-source.ts';
@@ -37,7 +38,14 @@ type Member = Pick<MessageSource, 'start' | 'stop'>;
 export async function rebalance(options: RebalancingOptions): Promise<Judgement & { notes: Note[] }> {
   const { bootstrapServers, prefix, partitions, messages, everyMs, changes, deaths, finishMsMax } = options;
   const names = new TopicNames({ prefix });
-  const counts = await fillTopics({ bootstrapServers, names, partitions, messages });
+  const topics = { bootstrapServers, names, partitions };
+  await createTopics(topics);
+  const counts = await fillTopics({ ...topics, messages });
+  const fillAgain = async (more: number) => {
+    for (const [place, count] of await fillTopics({ ...topics, messages: more })) {
+      counts.set(place, count + (counts.get(place) as number));
+    }
+  };
   const notes = new Set<Note>();
   const ended = new Set<string>();
   const died = new Map<string, number>();
@@ -62,7 +70,7 @@ export async function rebalance(options: RebalancingOptions): Promise<Judgement 
   }
   for (let death = 0; death < deaths; death += 1) {
     const name = `mortal-${death}`;
-    await untilKilled(options, name, noted, died);
+    await untilKilled(options, { name, noted, died, onAssigned: () => fillAgain(messages / 2) });
   }
   const all = [...counts.values()].reduce((sum, count) => sum + count, 0);
   try {
@@ -85,12 +93,71 @@ function newMember(
   return new KafkaMessageSource({ brokers, names, groupId: prefix, clientId: member, log });
 }
 
+export interface AwayOptions {
+  kafka: KafkaTestServer;
+  prefix: string;
+  partitions: number;
+  messages: number;
+  awayMs: number;
+  finishMsMax: number;
+}
+
+export interface AwayJudgement extends Judgement {
+  /** What the first member said at the end of the outage, and what some time after all was handled. */
+  degraded: string | null;
+  degradedAfter: string | null;
+}
+
+/** Two members, the broker killed in the midst of their work, away, and started again. */
+export async function awayUnderLoad(options: AwayOptions): Promise<AwayJudgement> {
+  const { kafka, prefix, partitions, messages, awayMs, finishMsMax } = options;
+  const { bootstrapServers } = kafka;
+  const names = new TopicNames({ prefix });
+  await createTopics({ bootstrapServers, names, partitions });
+  await createTopics({ bootstrapServers, names, partitions, topics: OTHER_TOPICS });
+  // So large that only a small part of them is in the members' memory.
+  const counts = await fillTopics({ bootstrapServers, names, partitions, messages, fillerBytes: 2_000 });
+  const notes = new Set<Note>();
+  const ended = new Set<string>();
+  const onNote = (note: Note) => {
+    notes.add(note);
+    if (note.end !== Infinity) ended.add(`${note.place}:${note.offset}`);
+  };
+  const log = { info: () => undefined, warn: () => undefined };
+  const members = ['first', 'second'].map((member) => {
+    const parts = { brokers: [bootstrapServers], names, groupId: prefix, clientId: member, log };
+    return {
+      source: new KafkaMessageSource(parts),
+      sink: new RecordingSink({ member, onNote, handleMs: usualHandleMs }),
+    };
+  });
+  for (const { source, sink } of members) await source.start(sink);
+  await until('some are handled', finishMsMax, async () => ended.size > messages / 8);
+  const awayFrom = now();
+  await kafka.kill();
+  await delay(awayMs);
+  const first = members[0]?.source as KafkaMessageSource;
+  const degraded = first.degraded();
+  await kafka.start();
+  await until('all messages are handled', finishMsMax, async () => ended.size === messages).catch(() => undefined);
+  await until('nothing is said any more', finishMsMax, async () => first.degraded() === null).catch(() => undefined);
+  const degradedAfter = first.degraded();
+  await Promise.all(members.map(({ source }) => source.stop()));
+  return { ...judge([...notes], { counts, died: new Map(), awayFrom }), degraded, degradedAfter };
+}
+
+interface Mortal {
+  name: string;
+  noted: (note: Note) => void;
+  died: Map<string, number>;
+  /** There is work for it once it is a member. */
+  onAssigned: () => Promise<void>;
+}
+
 /** Starts one, lets it work for a while, and kills it. */
 async function untilKilled(
   { bootstrapServers, prefix, everyMs }: RebalancingOptions,
-  name: string,
-  noted: (note: Note) => void,
-  died: Map<string, number>,
+  { name, noted, died, onAssigned }: Mortal,
 ): Promise<void> {
   const args = ['--disable-warning=ExperimentalWarning', MEMBER, bootstrapServers, prefix, prefix, name];
   const child: ChildProcess = spawn(process.execPath, args, {
@@ -98,18 +165,23 @@ async function untilKilled(
     env: { ...process.env, NODE_OPTIONS: '' },
   });
   const last = new Map<string, Note>();
+  let isMember = false;
   const lines = createInterface({ input: child.stdout as NonNullable<ChildProcess['stdout']> });
   lines.on('line', (line) => {
     // A line that the kill cut off.
     if (!line.endsWith('}')) return;
     const told = JSON.parse(line) as Omit<Note, 'end'> & { end: number | null };
+    isMember = true;
+    if (told.place === undefined) return;
     const key = `${told.place}:${told.offset}:${told.begin}`;
     const note = last.get(key) ?? { ...told, end: Infinity };
     note.end = told.end ?? Infinity;
     last.set(key, note);
     noted(note);
   });
-  await until(`${name} to be given messages`, 30_000, async () => last.size > 0);
+  await until(`${name} is a member`, 30_000, async () => isMember);
+  await onAssigned();
+  await until(`${name} is given messages`, 30_000, async () => last.size > 0);
   await delay(everyMs);
   const gone = Promise.all([once(child, 'exit'), once(lines, 'close')]);
   child.kill('SIGKILL');

@@ -29,6 +29,7 @@ export interface RecordingOptions {
   atOnce?: number;
   room?: number;
   onMessage?: (message: ConsumedMessage) => void;
+  onAssign?: (place: string) => void;
 }
 
 export class RecordingSink implements MessageSink {
@@ -39,7 +40,9 @@ export class RecordingSink implements MessageSink {
   }
 
   assign(topic: ConsumedTopic, partition: number): AssignedPartition {
-    return new RecordedPartition(`${topic}/${partition}`, this.#options);
+    const place = `${topic}/${partition}`;
+    this.#options.onAssign?.(place);
+    return new RecordedPartition(place, this.#options);
   }
 }
 
