@@ -12,7 +12,7 @@ export interface OrderingGauges {
 /** What a process that consumes orders says of it, beside what `telemetry.consumption` counts. */
 export function registerOrderingGauges(telemetry: Telemetry, { consumer, source, letters }: OrderingGauges): void {
   telemetry.gauge('holdfast_consumer_in_flight', 'Messages that are being handled', () => consumer.inFlight);
-  telemetry.gaugeBy('holdfast_consumer_lag_messages', 'Messages that are there and not handled', 'topic', () =>
+  telemetry.gaugeBy('holdfast_consumer_lag_messages', 'Messages that are there and not taken yet', 'topic', () =>
     source.lag(),
   );
   telemetry.gaugeBy('holdfast_dead_letters', 'Messages that wait for somebody to look at them', 'status', async () =>

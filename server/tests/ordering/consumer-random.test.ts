@@ -8,6 +8,8 @@ import type { Handling } from '../../src/ordering/handling.ts';
 import { Random } from '../simulation/random.ts';
 import { DONE, Member, type PartitionName, World } from './consumer-world.ts';
 
+vi.setConfig({ testTimeout: 60_000 });
+
 const TOPICS = ['order.placed', 'order.completed'] as const;
 const PARTITIONS = 3;
 const EARLY_EVENT_WAIT_MS = 3_000;

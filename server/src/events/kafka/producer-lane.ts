@@ -1,6 +1,7 @@
 import { setTimeout as sleep } from 'node:timers/promises';
-import { compatibilityPartitioner, findErrorBy, Producer, stringSerializers } from '@platformatic/kafka';
+import { compatibilityPartitioner, Producer, stringSerializers } from '@platformatic/kafka';
 import { reasonOf } from './kafka-topics.ts';
+import { isTooLarge, isUnknownTopic } from './send-errors.ts';
 
 const MESSAGES_PER_SEND = 1_000;
 /** A broker takes 1 MiB for one batch of a partition unless it is told otherwise. */
@@ -166,13 +167,7 @@ export class ProducerLane {
       this.#sending.reason = reason;
       this.#parts.onError(reason);
     }
-    if (findErrorBy(error, 'apiId', 'UNKNOWN_TOPIC_OR_PARTITION') !== null || /Unknown topic/.test(error.message)) {
-      this.#parts.onMissingTopic();
-    }
+    if (isUnknownTopic(error)) this.#parts.onMissingTopic();
     return Math.min(RETRY_MS_MIN * 2 ** Math.min(attempt - 1, 10), RETRY_MS_MAX);
   }
-}
-
-function isTooLarge(error: Error): boolean {
-  return ['MESSAGE_TOO_LARGE', 'RECORD_LIST_TOO_LARGE'].some((id) => findErrorBy(error, 'apiId', id) !== null);
 }

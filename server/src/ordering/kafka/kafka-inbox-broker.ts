@@ -1,5 +1,6 @@
-import { compatibilityPartitioner, findErrorBy, Producer, stringSerializers } from '@platformatic/kafka';
+import { compatibilityPartitioner, Producer, stringSerializers } from '@platformatic/kafka';
 import { reasonOf } from '../../events/kafka/kafka-topics.ts';
+import { isTooLarge, isUnknownTopic } from '../../events/kafka/send-errors.ts';
 import type { TopicNames } from '../../events/topics.ts';
 import type { ForwardedMessage, InboxBroker } from '../inbox-forwarder.ts';
 
@@ -59,12 +60,4 @@ export class KafkaInboxBroker implements InboxBroker {
   async close(): Promise<void> {
     await this.#producer.close(true).catch(() => undefined);
   }
-}
-
-function isTooLarge(error: Error): boolean {
-  return ['MESSAGE_TOO_LARGE', 'RECORD_LIST_TOO_LARGE'].some((id) => findErrorBy(error, 'apiId', id) !== null);
-}
-
-function isUnknownTopic(error: Error): boolean {
-  return findErrorBy(error, 'apiId', 'UNKNOWN_TOPIC_OR_PARTITION') !== null || /Unknown topic/.test(error.message);
 }
