@@ -20,7 +20,7 @@ serveCalls({
     const topics = new KafkaTopics({ brokers, names, log: LOG });
     await topics.start();
     const source = new MariadbEventSource(access);
-    const publisher = new KafkaEventPublisher({ brokers, names, topics, log: LOG });
+    const publisher = new KafkaEventPublisher({ brokers, names, topics, encryption: null, log: LOG });
     let events = 0;
     const relay = new Relay({
       read: async (partition, after, limit) => {

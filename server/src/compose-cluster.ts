@@ -189,7 +189,7 @@ class ClusterComposition {
       this.#degraded.push(() => (kafkaTopics.problem === null ? null : `Kafka: ${kafkaTopics.problem}`));
       return new OutboxEventPublisher(await MariadbOutbox.open(connections.writer), names);
     }
-    const publisher = new KafkaEventPublisher({ brokers, names, topics: kafkaTopics, log });
+    const publisher = new KafkaEventPublisher({ brokers, names, topics: kafkaTopics, encryption: null, log });
     this.#closers.push(() => publisher.close());
     this.#degraded.push(() => publisher.degraded());
     return publisher;

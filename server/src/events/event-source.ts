@@ -29,6 +29,7 @@ export interface EventBatch {
 export interface WireEvent {
   /** The event's own, the same for ever. */
   id: string;
+  hqId: string;
   /** Decides the topic. */
   type: string;
   /** Events of one key keep their order. */
@@ -38,7 +39,8 @@ export interface WireEvent {
 }
 
 export function wireOf(event: StockEvent): WireEvent {
-  return { id: event.id, type: event.type, key: event.partitionkey, text: JSON.stringify(event) };
+  const { id, type, partitionkey: key, data } = event;
+  return { id, hqId: String(data.hqId), type, key, text: JSON.stringify(event) };
 }
 
 /** Derives events from recorded entries, away from the event loop that serves requests. */

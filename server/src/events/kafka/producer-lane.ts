@@ -1,5 +1,5 @@
 import { setTimeout as sleep } from 'node:timers/promises';
-import { compatibilityPartitioner, Producer, stringSerializers } from '@platformatic/kafka';
+import { compatibilityPartitioner, Producer } from '@platformatic/kafka';
 import { reasonOf } from './kafka-topics.ts';
 import { isTooLarge, isUnknownTopic } from './send-errors.ts';
 
@@ -13,16 +13,12 @@ const RETRY_MS_MAX = 2_000;
 const CLIENT_RETRIES = 1_000;
 const REQUEST_MS_MAX = 10_000;
 
-const HEADER = ['content-type', 'application/cloudevents+json; charset=UTF-8'] as const;
-/** Of every message, so they are encoded once for all. */
-export const HEADERS = new Map([HEADER]);
-const [HEADER_NAME, HEADER_VALUE] = HEADER.map((text) => Buffer.from(text));
-
 export interface LaneMessage {
   topic: string;
   key: string;
-  value: string;
-  headers: typeof HEADERS;
+  value: string | Buffer;
+  /** Encoded already: most are those of every message. */
+  headers: Map<Buffer, Buffer>;
 }
 
 export interface LaneParts {
@@ -46,7 +42,7 @@ export interface LaneCall {
  */
 export class ProducerLane {
   readonly #parts: LaneParts;
-  readonly #producer: Producer<string, string, string, string>;
+  readonly #producer: Producer<string, string | Buffer, Buffer, Buffer>;
   readonly #ended = new AbortController();
   #messages: LaneMessage[] = [];
   /** Of each message. */
@@ -58,13 +54,13 @@ export class ProducerLane {
 
   constructor(parts: LaneParts) {
     this.#parts = parts;
-    this.#producer = new Producer({
+    this.#producer = new Producer<string, string | Buffer, Buffer, Buffer>({
       clientId: 'holdfast-relay',
       bootstrapBrokers: [...parts.brokers],
       idempotent: true,
       // As Java's: whoever else writes these topics puts a key into the same partition.
       partitioner: compatibilityPartitioner,
-      serializers: { ...stringSerializers, headerKey: () => HEADER_NAME, headerValue: () => HEADER_VALUE },
+      serializers: { key: asBytes, value: asBytes, headerKey: asIs, headerValue: asIs },
       retries: CLIENT_RETRIES,
       retryDelay: (_client, _operation, attempt, _retries, error) => this.#repeated(attempt, error),
       requestTimeout: REQUEST_MS_MAX,
@@ -170,4 +166,12 @@ export class ProducerLane {
     if (isUnknownTopic(error)) this.#parts.onMissingTopic();
     return Math.min(RETRY_MS_MIN * 2 ** Math.min(attempt - 1, 10), RETRY_MS_MAX);
   }
+}
+
+function asBytes(value: string | Buffer | undefined): Buffer | undefined {
+  return typeof value === 'string' ? Buffer.from(value) : value;
+}
+
+function asIs(header: Buffer | undefined): Buffer | undefined {
+  return header;
 }

@@ -2,6 +2,7 @@
 import { setTimeout as delay } from 'node:timers/promises';
 import { Admin } from '@platformatic/kafka';
 import { afterAll, afterEach, beforeAll, beforeEach, expect, it, vi } from 'vitest';
+import { EventKeys } from '../../../src/events/encryption/event-keys.ts';
 import { allOnTheWire, type WireEvent } from '../../../src/events/event-source.ts';
 import { KafkaEventPublisher } from '../../../src/events/kafka/kafka-event-publisher.ts';
 import { KafkaTopics } from '../../../src/events/kafka/kafka-topics.ts';
@@ -13,8 +14,9 @@ import { newReservationId, partitionOf } from '../../../src/stock/identifiers.ts
 import { ID_LENGTH_MAX, LINES_MAX, QUANTITY_MAX } from '../../../src/stock/limits.ts';
 import { type KafkaTestServer, startKafka } from '../../support/servers/kafka.ts';
 import { describeWith } from '../../support/servers/servers.ts';
+import { KeyFile } from '../encryption/keys.ts';
 import { caughtUp, expectAsRecorded, expectPublished, Selling } from './selling.ts';
-import { readTopics, untilAll } from './topic-reader.ts';
+import { readBytes, readTopics, untilAll } from './topic-reader.ts';
 
 const TYPES = ['stock.updated', 'stock.reserved'] as const;
 const SECOND = 1_000;
@@ -47,11 +49,13 @@ describeWith(['kafka'], 'the relay to Kafka', () => {
     if (!kafka.isUp) await kafka.start();
   });
 
-  async function publisher(): Promise<{ publisher: KafkaEventPublisher; topics: KafkaTopics }> {
+  async function publisher(
+    encryption: EventKeys | null = null,
+  ): Promise<{ publisher: KafkaEventPublisher; topics: KafkaTopics }> {
     const brokers = [kafka.bootstrapServers];
     const log = { info: () => undefined, warn: () => undefined };
     const topics = new KafkaTopics({ brokers, names, partitions: 3, log });
-    const made = new KafkaEventPublisher({ brokers, names, topics, log });
+    const made = new KafkaEventPublisher({ brokers, names, topics, encryption, log });
     opened.push(topics, made);
     await topics.start();
     return { publisher: made, topics };
@@ -248,7 +252,7 @@ describeWith(['kafka'], 'the relay to Kafka', () => {
   it('keeps what Kafka never takes, says so, and lets other keys pass', async () => {
     const { publisher: to } = await publisher();
     const event = (key: string, length: number): WireEvent => {
-      return { id: key, type: 'stock.updated', key, text: 'x'.repeat(length) };
+      return { id: key, hqId: 'HQ001', type: 'stock.updated', key, text: 'x'.repeat(length) };
     };
     const tooLarge = to.publish([event('large', 2 * 1_024 * 1_024)]).then(
       () => 'accepted',
@@ -259,6 +263,39 @@ describeWith(['kafka'], 'the relay to Kafka', () => {
     expect(to.degraded()).toContain('larger than the max message size');
     await to.close();
     expect(await tooLarge).toContain('the publisher is closed');
+  });
+
+  it('publishes what nobody reads without the keys, which rotate while it publishes', async () => {
+    const file = new KeyFile();
+    opened.push({ close: async () => file.dispose() });
+    file.add('one');
+    const open = () => new EventKeys({ file: file.path, log: { info: () => undefined, warn: () => undefined } });
+    const relay = relayTo((await publisher(open())).publisher);
+    await relay.start(await selling.pipeline.ledger.heads());
+    await selling.sell(200);
+    await selling.announceTo(relay);
+    await caughtUp(relay);
+    file.add('two');
+    // Keys are looked at once a second.
+    await delay(1_100);
+    await selling.sell(200);
+    await selling.announceTo(relay);
+    await caughtUp(relay);
+    const texts = new Map((await selling.events()).map((event) => [event.id, JSON.stringify(event)]));
+    const sent = await readBytes(kafka.bootstrapServers, topics(), (messages) => messages.length >= texts.size);
+    const consumer = open();
+    const read = sent.map(({ topic, headers, value }) => {
+      const result = consumer.decrypt({ topic: topic.slice(names.of('stock.low').length - 9), headers, value });
+      expect(headers.get('content-type')).toBe('application/octet-stream');
+      expect(value.includes('stock.')).toBe(false);
+      return result.ok ? ([result.eventId, Buffer.from(result.value).toString()] as const) : result;
+    });
+    expect(new Map(read as [string, string][])).toEqual(texts);
+    expect(new Set(sent.map(({ headers }) => headers.get('holdfast-key-id')))).toEqual(new Set(['one', 'two']));
+    file.remove('one', 'two');
+    const old = sent.filter(({ headers }) => headers.get('holdfast-key-id') === 'one');
+    const late = open();
+    expect(old.map((message) => late.decrypt({ ...message }).ok)).toEqual(old.map(() => false));
   });
 
   it('hands over to another relay, also when the first one only believes that it still leads', async () => {

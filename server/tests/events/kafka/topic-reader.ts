@@ -11,6 +11,14 @@ export interface ReadMessage {
   headers: Record<string, string>;
 }
 
+export interface ReadBytes {
+  topic: string;
+  partition: number;
+  key: string;
+  value: Buffer;
+  headers: Map<string, string>;
+}
+
 /** Resolves as soon as `isEnough` says so of all that was read. @throws when it is not after `timeoutMs`. */
 export async function readTopics(
   bootstrapServers: string,
@@ -18,28 +26,57 @@ export async function readTopics(
   isEnough: (messages: readonly ReadMessage[]) => boolean,
   timeoutMs = 15_000,
 ): Promise<ReadMessage[]> {
+  const messages: ReadMessage[] = [];
+  const take = ({ value, headers, ...rest }: ReadBytes): boolean => {
+    messages.push({ ...rest, value: value.toString(), headers: Object.fromEntries(headers) });
+    return isEnough(messages);
+  };
+  await readEach(bootstrapServers, topics, take, timeoutMs);
+  return messages;
+}
+
+/** The same, of values that are no text. */
+export async function readBytes(
+  bootstrapServers: string,
+  topics: readonly string[],
+  isEnough: (messages: readonly ReadBytes[]) => boolean,
+  timeoutMs = 15_000,
+): Promise<ReadBytes[]> {
+  const messages: ReadBytes[] = [];
+  const take = (message: ReadBytes): boolean => {
+    messages.push(message);
+    return isEnough(messages);
+  };
+  await readEach(bootstrapServers, topics, take, timeoutMs);
+  return messages;
+}
+
+/** Until `take` says that it was the last. */
+async function readEach(
+  bootstrapServers: string,
+  topics: readonly string[],
+  take: (message: ReadBytes) => boolean,
+  timeoutMs: number,
+): Promise<void> {
   const consumer = new Consumer({
     clientId: 'tests',
     groupId: `tests-${randomUUID()}`,
     bootstrapBrokers: [bootstrapServers],
-    deserializers: stringDeserializers,
+    deserializers: { ...stringDeserializers, value: (value) => value as Buffer },
     isolationLevel: FetchIsolationLevels.READ_COMMITTED,
     maxWaitTime: 100,
     retries: 20,
     retryDelay: 200,
   });
-  const messages: ReadMessage[] = [];
+  let taken = 0;
   try {
     const stream = await consumer.consume({ topics: [...topics], mode: 'earliest', autocommit: false });
     await new Promise<void>((resolve, reject) => {
-      const late = setTimeout(
-        () => reject(new Error(`after ${timeoutMs} ms only ${messages.length} messages`)),
-        timeoutMs,
-      );
+      const late = setTimeout(() => reject(new Error(`after ${timeoutMs} ms only ${taken} messages`)), timeoutMs);
       stream.on('error', reject);
       stream.on('data', ({ topic, partition, key, value, headers }) => {
-        messages.push({ topic, partition, key, value, headers: Object.fromEntries(headers) });
-        if (!isEnough(messages)) return;
+        taken += 1;
+        if (!take({ topic, partition, key, value, headers })) return;
         clearTimeout(late);
         resolve();
       });
@@ -47,7 +84,6 @@ export async function readTopics(
   } finally {
     await consumer.close(true);
   }
-  return messages;
 }
 
 export function eventOf({ value }: ReadMessage): StockEvent {

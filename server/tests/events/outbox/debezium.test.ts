@@ -78,7 +78,7 @@ describeWith(['kafka', 'mariadb', 'debezium'], 'the outbox that Debezium publish
 
   const toOutbox = () => relayTo(new OutboxEventPublisher(outbox, names));
   const toKafka = () =>
-    relayTo(new KafkaEventPublisher({ brokers: [kafka.bootstrapServers], names, topics, log: LOG }));
+    relayTo(new KafkaEventPublisher({ brokers: [kafka.bootstrapServers], names, topics, encryption: null, log: LOG }));
 
   async function published() {
     const events = await selling.events();
