@@ -9,6 +9,8 @@ import { type Subject, subjectsOf } from './subjects.ts';
 const RETRY_MS_MIN = 250;
 const RETRY_MS_MAX = 30_000;
 const REQUEST_MS_MAX = 5_000;
+/** Apicurio Registry refuses all but one of those that begin the same subject at the same moment: asked again, it does not. */
+const REFUSALS_MAX = 3;
 const CONTENT_TYPE = 'application/vnd.schemaregistry.v1+json';
 const REASON_LENGTH_MAX = 500;
 /** Worth trying again though they are the caller's fault by their number: timed out, too many requests. */
@@ -32,8 +34,14 @@ export class WrongRegistryUrl extends Error {
   }
 }
 
-/** The registry will not have it, however often it is asked. */
+/** The registry will not have this schema. */
 class Refused extends Error {}
+
+/** It will have none of ours: the wrong address, or the wrong user. */
+class Unusable extends Error {}
+
+/** What it answers about a schema: it is not compatible, or no schema. */
+const OF_A_SCHEMA = new Set([409, 422]);
 
 export interface SchemaRegistration {
   /** What a person reads while schemas are not registered; null: they are, or are being. */
@@ -57,6 +65,7 @@ class Registration implements SchemaRegistration {
   readonly #ended = new AbortController();
   readonly #running: Promise<void>;
   readonly #refused: string[] = [];
+  #unusable = false;
   #away: string | null = null;
 
   constructor({ url, names, log }: SchemaRegistrationParts) {
@@ -69,6 +78,7 @@ class Registration implements SchemaRegistration {
 
   degraded(): string | null {
     if (this.#away !== null) return `schema registry: ${this.#away}`;
+    if (this.#unusable) return 'schema registry: it cannot be used as it is (the log says why)';
     if (this.#refused.length > 0) return `schema registry: refuses ${this.#refused.join(', ')} (the log says why)`;
     return null;
   }
@@ -80,20 +90,23 @@ class Registration implements SchemaRegistration {
 
   async #run(subjects: Subject[]): Promise<void> {
     const left = [...subjects];
-    let retryMs = RETRY_MS_MIN;
+    let [retryMs, refusals] = [RETRY_MS_MIN, 0];
     while (left[0] !== undefined && !this.#ended.signal.aborted) {
       try {
         await this.#register(left[0]);
         left.shift();
         this.#away = null;
-        retryMs = RETRY_MS_MIN;
+        [retryMs, refusals] = [RETRY_MS_MIN, 0];
       } catch (error) {
         if (this.#ended.signal.aborted) return;
-        if (error instanceof Refused) {
-          this.#refuse(left.shift() as Subject, error.message);
+        if (error instanceof Unusable) return this.#giveUp(error.message);
+        refusals = error instanceof Refused ? refusals + 1 : 0;
+        if (refusals === REFUSALS_MAX) {
+          this.#refuse(left.shift() as Subject, (error as Error).message);
+          [retryMs, refusals] = [RETRY_MS_MIN, 0];
           continue;
         }
-        this.#missed((error as Error).message);
+        if (refusals === 0) this.#missed((error as Error).message);
         await sleep(retryMs, undefined, { signal: this.#ended.signal, ref: false }).catch(() => undefined);
         retryMs = Math.min(2 * retryMs, RETRY_MS_MAX);
       }
@@ -108,6 +121,16 @@ class Registration implements SchemaRegistration {
     this.#away = reason;
   }
 
+  #giveUp(reason: string): void {
+    this.#away = null;
+    this.#unusable = true;
+    this.#log.warn(
+      `event schemas are not registered, and the schema registry is not asked again before the next start: ${reason}. ` +
+        'Events are published all the same. See to it that SCHEMA_REGISTRY_URL is the address of an API like ' +
+        "Confluent's, with a user who may write there.",
+    );
+  }
+
   #refuse({ name, schemaType }: Subject, reason: string): void {
     this.#away = null;
     this.#refused.push(name);
@@ -115,7 +138,7 @@ class Registration implements SchemaRegistration {
       `the schema registry refuses our schema (${schemaType}) of the subject ${name}, and is not asked again before the ` +
         `next start: ${reason}. Events are published all the same. If somebody else registered that subject, rename ` +
         'our topic (TOPIC_PREFIX, TOPIC_MAP) or remove theirs; if it is ours, this release and the one that ' +
-        'registered it do not belong together; if it says who may not, give SCHEMA_REGISTRY_URL a user who may.',
+        'registered it do not belong together.',
     );
   }
 
@@ -125,10 +148,10 @@ class Registration implements SchemaRegistration {
     const found = await this.#ask('GET', `/config/${subject}`);
     if (found === null) await this.#ask('PUT', `/config/${subject}`, { compatibility });
     const answer = await this.#ask('POST', `/subjects/${subject}/versions`, { schemaType, schema });
-    if (answer === null) throw new Refused(`${this.#url} knows no subjects: it is not the address of a Confluent API`);
+    if (answer === null) throw new Unusable(`${this.#url} knows no subjects`);
   }
 
-  /** Null: 404. @throws Refused; Error when it may go better another time */
+  /** Null: 404. @throws Refused, Unusable; Error when it may go better another time */
   async #ask(method: string, path: string, body?: object): Promise<unknown> {
     const signal = AbortSignal.any([this.#ended.signal, AbortSignal.timeout(REQUEST_MS_MAX)]);
     const sent = body === undefined ? {} : { body: JSON.stringify(body) };
@@ -139,7 +162,8 @@ class Registration implements SchemaRegistration {
     if (answer.ok) return text;
     if (answer.status === 404) return null;
     const what = `it answers ${method} ${path} with ${answer.status}: ${text.slice(0, REASON_LENGTH_MAX)}`;
-    throw answer.status >= 500 || PASSING.has(answer.status) ? new Error(what) : new Refused(what);
+    if (answer.status >= 500 || PASSING.has(answer.status)) throw new Error(what);
+    throw OF_A_SCHEMA.has(answer.status) ? new Refused(what) : new Unusable(what);
   }
 }
 

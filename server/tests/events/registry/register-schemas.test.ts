@@ -73,7 +73,7 @@ describeWith(['registry'], 'a schema registry', () => {
   it('has each schema that we publish, under the name of its topic, after as many registrations as there are', async () => {
     const first = await registered(registry.url, 'shop.');
     expect(first).toEqual({ lines: [`info 10 event schemas are registered at ${registry.url}`], degraded: null });
-    await registered(registry.url, 'shop.');
+    await Promise.all([registered(registry.url, 'shop.'), registered(registry.url, 'shop.')]);
     for (const { name, schemaType, schema, compatibility } of subjectsOf(names('shop.'))) {
       expect(await versionsOf(name), name).toEqual([1]);
       const latest = (await ask('GET', `/subjects/${name}/versions/latest`)).json as {
@@ -85,6 +85,12 @@ describeWith(['registry'], 'a schema registry', () => {
       expect((await ask('GET', `/config/${name}`)).json, name).toEqual({ compatibilityLevel: compatibility });
     }
     expect(await versionsOf('shop.order.placed-value')).toMatchObject({ error_code: 40401 });
+  });
+
+  it('has each once, though three processes come at the same time', async () => {
+    const all = await Promise.all(Array.from({ length: 3 }, () => registered(registry.url, 'many.')));
+    for (const { degraded } of all) expect(degraded).toBeNull();
+    for (const { name } of subjectsOf(names('many.'))) expect(await versionsOf(name), name).toEqual([1]);
   });
 
   it('leaves the level of compatibility that an operator chose', async () => {
@@ -130,21 +136,33 @@ describeWith(['registry'], 'a schema registry', () => {
 });
 
 describe('what a registry is asked', () => {
-  it('has the credentials of the address in a header; an address without the API is told of as such', async () => {
-    const asked: (string | undefined)[] = [];
-    const server = createServer((request, response) => {
-      asked.push(request.headers.authorization);
-      response.writeHead(404).end('{}');
-    }).listen(0, '127.0.0.1');
-    await once(server, 'listening');
-    const { port } = server.address() as AddressInfo;
-    const { lines, degraded } = await registered(`http://cl%40rk:h%3Ash@127.0.0.1:${port}/`, '');
-    server.close();
-    expect(new Set(asked)).toEqual(new Set([`Basic ${Buffer.from('cl@rk:h:sh').toString('base64')}`]));
-    expect(degraded).toContain('refuses stock.reserved-value');
-    expect(lines[0]).toContain('it is not the address of a Confluent API');
-    expect(lines.join()).not.toMatch(/cl@rk|h:sh|cl%40rk/);
-  });
+  it.each([
+    [404, 'knows no subjects'],
+    [403, 'with 403: {}'],
+  ])(
+    'has the credentials of the address in a header; who answers %i is told of once, without them',
+    async (status, why) => {
+      const asked: (string | undefined)[] = [];
+      const server = createServer((request, response) => {
+        asked.push(request.headers.authorization);
+        response.writeHead(status).end('{}');
+      }).listen(0, '127.0.0.1');
+      await once(server, 'listening');
+      const { port } = server.address() as AddressInfo;
+      const log = told();
+      const url = `http://cl%40rk:h%3Ash@127.0.0.1:${port}/`;
+      const registration = registerSchemas({ url, names: names(''), log });
+      await until('it is noticed', WAIT_MS_MAX, async () => registration.degraded() !== null);
+      await registration.close();
+      server.close();
+      expect(new Set(asked)).toEqual(new Set([`Basic ${Buffer.from('cl@rk:h:sh').toString('base64')}`]));
+      expect(registration.degraded()).toBe('schema registry: it cannot be used as it is (the log says why)');
+      expect(log.lines).toEqual([
+        expect.stringMatching(`warn event schemas are not registered, .*${why}.*SCHEMA_REGISTRY_URL`),
+      ]);
+      expect(log.lines.join()).not.toMatch(/cl@rk|h:sh|cl%40rk/);
+    },
+  );
 
   it('ends at once when it is closed while the registry is away', async () => {
     const log = told();
