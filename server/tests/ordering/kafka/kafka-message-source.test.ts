@@ -170,7 +170,7 @@ describeWith(['kafka'], 'order events from Kafka', () => {
     const { bootstrapServers } = kafka;
     const topics = { bootstrapServers, names, partitions: 1 };
     await createTopics(topics);
-    await fillTopics({ ...topics, messages: 4_000 });
+    await fillTopics({ ...topics, messages: 8_000 });
     const placed = Promise.withResolvers<void>();
     let read = 0;
     let held = 0;
@@ -189,9 +189,9 @@ describeWith(['kafka'], 'order events from Kafka', () => {
         },
       }),
     });
-    await until('every order is read', 20 * SECOND, async () => read === 2_000);
-    expect(held).toBeLessThan(2_000);
+    await until('every order is read', 20 * SECOND, async () => read === 4_000);
+    expect(held).toBeLessThan(4_000);
     placed.resolve();
-    await until('every completion is read', 20 * SECOND, async () => held === 2_000);
+    await until('every completion is read', 20 * SECOND, async () => held === 4_000);
   });
 });
