@@ -36,9 +36,6 @@ type Answer<Kind extends Execution['status']> = Extract<Execution, { status: Kin
 type Recorded = Answer<'recorded'>;
 type Mismatch = Answer<'mismatch'>;
 
-/** Longer ones fit into no row of the audit. */
-const SUBJECT_LENGTH_MAX = 255;
-
 export class OrderHandler implements OrderHandling {
   readonly #parts: OrderHandlerParts;
 
@@ -321,8 +318,7 @@ export class OrderHandler implements OrderHandling {
 
 /** The audit shows the producer, and what is published names the event that it follows from. */
 function provenanceOf({ topic, source, correlationId, eventId }: OrderMessage): Provenance {
-  const actor = { subject: source.slice(0, SUBJECT_LENGTH_MAX), role: 'system' };
-  return { actor, origin: topic, correlationId, causationId: eventId };
+  return { actor: { subject: source, role: 'system' }, origin: topic, correlationId, causationId: eventId };
 }
 
 /** The cancellation that took an operation id before the event to which it belongs. */
