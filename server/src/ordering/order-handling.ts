@@ -135,12 +135,12 @@ export class OrderHandler implements OrderHandling {
   }
 
   /** Null: where the reservation holds its lines is asked for, and there is no such reservation. */
-  async #itemsOf({ hqId, items }: Body<'completed'>, reservationId: string): Promise<{ items?: Item[] } | null> {
+  async #itemsOf({ items }: Body<'completed'>, reservationId: string): Promise<{ items?: Item[] } | null> {
     if (items === null) return {};
     const located = locatedLines(items);
     if (located.length === items.length) return { items: located };
     const found = await this.#parts.history.reservation(reservationId);
-    return found?.hqId === hqId ? { items: linesWithin(found.hold, items) } : null;
+    return found === null ? null : { items: linesWithin(found.hold, items) };
   }
 
   /** The completion's id was taken: by a cancellation, or by another completion of the same order. */

@@ -134,6 +134,14 @@ describeOrderRigs('orders by event', (rig: () => OrderRig) => {
     expect(await shop.level()).toBe('9 0');
   });
 
+  it('parks every completion of what was sold for another order, whatever its lines', async () => {
+    const reservationId = await shop.reserveOverHttp('S1/P1 2');
+    await shop.command({ type: 'confirm', reservationId, orderId: 'ORD-2', keepRest: false });
+    expect(await shop.tell(shop.completed(['S1/P1 1'], { reservationId }))).toBe('park OTHER_LINES');
+    expect(await shop.tell(shop.completed(['S1/P1 2'], { reservationId }))).toBe('park OTHER_LINES');
+    expect(await shop.level()).toBe('8 0');
+  });
+
   it('sells the rest of what was sold in part over HTTP, and names that part when the rest is cancelled', async () => {
     const items = [{ storeId: 'S1', productId: 'P1', quantity: 1 }];
     const reservationId = await shop.reserveOverHttp('S1/P1 4');
