@@ -2,6 +2,8 @@ import type { Catalog } from './catalog/catalog.ts';
 import type { MasterData } from './catalog/master-data.ts';
 import type { EventFeed } from './events/event-feed.ts';
 import type { Locks } from './locking/locks.ts';
+import type { Inbox } from './ordering/inbox.ts';
+import type { ReadMessage } from './ordering/message.ts';
 import type { HistoryReads } from './projections/history-reads.ts';
 import type { CommandExecutor } from './recording/command-executor.ts';
 import type { StockEngine } from './stock/stock-engine.ts';
@@ -25,6 +27,9 @@ export interface Application {
   history: HistoryReads;
   catalog: Catalog;
   events: EventFeed;
+  /** Where events of orders are handed in that come over HTTP. */
+  inbox: Inbox;
+  readMessage: ReadMessage;
   telemetry: Telemetry;
   /** Never needed for a decision. */
   locks: Locks;

@@ -3,6 +3,7 @@ import { setTimeout as delay } from 'node:timers/promises';
 import type { RunningApplication } from './application.ts';
 import { ClusterHealth } from './cluster-health.ts';
 import { type Closers, type NodeParts, type NodeTargets, openNodeParts } from './compose-cluster-parts.ts';
+import { composeInbox } from './compose-inbox.ts';
 import type { EventPublisher } from './events/event-publisher.ts';
 import type { WireEvent } from './events/event-source.ts';
 import { KafkaEventPublisher } from './events/kafka/kafka-event-publisher.ts';
@@ -15,6 +16,9 @@ import { TopicNames, type TopicSettings } from './events/topics.ts';
 import { MariadbOwnership } from './ledger/mariadb/mariadb-ownership.ts';
 import { Leadership } from './locking/leadership.ts';
 import { RedisNodeRegistry } from './node-registry/redis/redis-node-registry.ts';
+import { MariadbInboxStore } from './ordering/mariadb/mariadb-inbox-store.ts';
+import { valueOpener } from './ordering/open-value.ts';
+import { readMessage } from './ordering/read-message.ts';
 import type { ProcessRole } from './process-roles.ts';
 import { MariadbProjectedReads } from './projections/mariadb/mariadb-projected-reads.ts';
 import { MariadbLedgerProof } from './reconciliation/mariadb/mariadb-ledger-proof.ts';
@@ -224,7 +228,7 @@ class ClusterComposition {
 
   #application(parts: NodeParts, health: ClusterHealth): RunningApplication {
     const { engine, projections, executor, catalog, masterData, locks, events } = parts;
-    const { node, roles, tokenKey, spoolFolder, database } = this.#config;
+    const { node, roles, tokenKey, spoolFolder, database, log } = this.#config;
     return {
       mode: 'cluster',
       now: Date.now,
@@ -236,6 +240,8 @@ class ClusterComposition {
       locks,
       spoolFolder,
       events,
+      inbox: composeInbox(new MariadbInboxStore(parts.ledger.connections), { telemetry: this.#telemetry, log }),
+      readMessage: (message) => readMessage(message, valueOpener(null, 'accepted')),
       telemetry: this.#telemetry,
       tokenKey,
       isReady: () => health.ready,

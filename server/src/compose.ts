@@ -7,6 +7,7 @@ import type { Readiness, RunningApplication } from './application.ts';
 import { MasterData } from './catalog/master-data.ts';
 import { SqliteCatalog } from './catalog/sqlite/sqlite-catalog.ts';
 import { composeExecutor } from './compose-executor.ts';
+import { composeInbox } from './compose-inbox.ts';
 import { DataFolder } from './data-folder/data-folder.ts';
 import { allOf, type PlacedEvent } from './events/event-source.ts';
 import { LocalEventBus } from './events/local/local-event-bus.ts';
@@ -17,6 +18,9 @@ import { SqliteRelayCursors } from './events/sqlite/sqlite-relay-cursors.ts';
 import { SqliteLedger } from './ledger/sqlite/sqlite-ledger.ts';
 import { LocalLock } from './locking/local/local-lock.ts';
 import { Locks } from './locking/locks.ts';
+import { valueOpener } from './ordering/open-value.ts';
+import { readMessage } from './ordering/read-message.ts';
+import { SqliteInboxStore } from './ordering/sqlite/sqlite-inbox-store.ts';
 import type { Projections } from './projections/projections.ts';
 import { openSqliteProjections } from './projections/sqlite/sqlite-projections.ts';
 import type { KnownHead, LedgerProof } from './reconciliation/ledger-proof.ts';
@@ -245,6 +249,8 @@ class EmbeddedComposition {
         bus: this.#bus,
         recordedSeqs: (partitions) => partitions.map((each) => this.#acknowledgements.recordedSeq(each)),
       }),
+      inbox: composeInbox(new SqliteInboxStore(ledger.threads), { telemetry: this.#telemetry, log: this.#config.log }),
+      readMessage: (message) => readMessage(message, valueOpener(null, 'accepted')),
       telemetry: this.#telemetry,
       locks: new Locks({ lock: new LocalLock(), nodeId: 'embedded', observer: this.#telemetry.locks }),
       tokenKey: loadTokenKey(this.#folder.path),

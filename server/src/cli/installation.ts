@@ -32,8 +32,8 @@ export class ServerClient {
     this.#token = token;
   }
 
-  async get(path: string): Promise<Response> {
-    return this.#send(path, { method: 'GET' });
+  async get(path: string, init: Pick<RequestInit, 'signal' | 'headers'> = {}): Promise<Response> {
+    return this.#send(path, { method: 'GET', ...init });
   }
 
   /** A POST that is answered by lines of progress; resolves with its result. */
@@ -99,6 +99,16 @@ async function* linesOf(response: Response): AsyncGenerator<string> {
 export interface WaysIn<Result> {
   throughServer: (client: ServerClient) => Promise<Result>;
   onData: (application: RunningApplication) => Promise<Result>;
+}
+
+/** For what only a running server can tell. @throws CommandFailed when none runs */
+export async function runningServer(environment: Environment): Promise<ServerClient> {
+  const configuration = readConfiguration(environment);
+  const cluster = configuration.mode === 'cluster' ? readClusterConfiguration(environment, OWN_ROLES) : null;
+  const url = cluster === null ? serverOf(configuration.dataFolder) : await nodeOf(cluster);
+  if (url !== null) return new ServerClient(url, await ownToken(environment));
+  const place = cluster === null ? `on the data in ${configuration.dataFolder}` : 'in this cluster';
+  throw new CommandFailed(`No server runs ${place}: start one (holdfast serve), then ask again.`);
 }
 
 /** @throws CommandFailed when there is no data, or it is in use by a server that cannot be asked. */

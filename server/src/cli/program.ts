@@ -6,6 +6,7 @@ import { Argument, Command, Option } from 'commander';
 import { ROLES } from '../access/roles.ts';
 import type { ImportKind } from '../catalog/import/columns.ts';
 import type { Environment } from './environment.ts';
+import type { TailOptions } from './events.ts';
 import type { ExportKind, ExportOptions } from './export.ts';
 import type { ImportOptions } from './import.ts';
 import type { LocksOptions } from './locks.ts';
@@ -31,6 +32,7 @@ export function buildProgram(environment: Environment): Command {
   addRebuild(program, environment);
   addLocks(program, environment);
   addPartitions(program, environment);
+  addEvents(program, environment);
   return program;
 }
 
@@ -119,5 +121,19 @@ function addPartitions(program: Command, environment: Environment): void {
     .option('--json', 'print them as JSON')
     .action(async (action: 'list' | 'resume', partition: string | undefined, options: PartitionsOptions) =>
       (await import('./partitions.ts')).partitions(environment, { action, partition, ...options }),
+    );
+}
+
+function addEvents(program: Command, environment: Environment): void {
+  program
+    .command('events')
+    .addArgument(new Argument('<action>', 'what to do').choices(['tail']))
+    .description('follow what happens to stock, a line for each event')
+    .option('--topic <topic>', 'only events of this type: stock.updated, stock.low, …')
+    .option('--hq <id>', 'only those of this HQ')
+    .option('--since <when>', 'begin so long ago (30m, 8h, 7d) or at an instant; without, now')
+    .option('--json', 'print each event whole, as a line of JSON')
+    .action(async (_action: 'tail', options: TailOptions) =>
+      (await import('./events.ts')).tailEvents(environment, options),
     );
 }

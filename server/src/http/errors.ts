@@ -5,6 +5,7 @@ import { CatalogUnavailable } from '../catalog/catalog.ts';
 import { NotConfigured } from '../catalog/master-data.ts';
 import { InvalidCursor } from '../events/event-feed.ts';
 import { LedgerUnavailable } from '../ledger/ledger.ts';
+import { InboxFull, InboxUnavailable } from '../ordering/inbox.ts';
 import { HistoryBehind } from '../projections/history-reads.ts';
 import { EngineNotOpen } from '../stock/stock-engine.ts';
 import { problemAnswer, sendAnswer } from './answer.ts';
@@ -52,6 +53,8 @@ function problemOf(error: FastifyError | Error, method: string): Problem {
   if (error instanceof LedgerUnavailable) return unavailable(error, method);
   if (error instanceof InvalidCursor) return new Problem('INVALID_CURSOR', `${error.message}.`);
   if (error instanceof CatalogUnavailable) return new Problem('NOT_RECORDED', `Nothing was done: ${error.message}.`);
+  if (error instanceof InboxUnavailable) return new Problem('NOT_RECORDED', `Nothing was done: ${error.message}.`);
+  if (error instanceof InboxFull) return new Problem('OVERLOADED', `Nothing was done: ${error.message}.`);
   if ('validation' in error && error.validation) return invalid(error);
   if ('code' in error && typeof error.code === 'string') {
     const code = OF_FASTIFY[error.code];

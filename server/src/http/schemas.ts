@@ -104,6 +104,11 @@ export function writeResponses(successes: Record<number, TSchema>, ...codes: Pro
   return { ...successes, ...problemResponses([...COMMON, ...own, ...codes]) };
 }
 
+/** The statuses of a write that is stored and carried out later. */
+export function handInResponses(successes: Record<number, TSchema>, ...codes: ProblemCode[]): Record<string, unknown> {
+  return { ...successes, ...problemResponses([...COMMON, ...OF_A_BODY, 'OVERLOADED', 'NOT_RECORDED', ...codes]) };
+}
+
 function problemResponses(codes: readonly ProblemCode[]): Record<string, unknown> {
   const byStatus = Map.groupBy(new Set(codes), (code) => PROBLEMS[code].status);
   return Object.fromEntries([...byStatus].map(([status, named]) => [status, problemResponse(status, named)]));

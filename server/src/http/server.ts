@@ -21,6 +21,7 @@ import { openDocumentation, registerDocumentation } from './routes/documentation
 import { EVENT_SOCKET_PATH } from './routes/event-socket.ts';
 import { eventRoutes } from './routes/events.ts';
 import { exchangeRoutes } from './routes/exchange.ts';
+import { inboxRoutes } from './routes/inbox.ts';
 import { inventoryAdministrationRoutes } from './routes/inventory-administration.ts';
 import { maintenanceRoutes } from './routes/maintenance.ts';
 import { masterDataRoutes } from './routes/master-data.ts';
@@ -85,6 +86,7 @@ export async function buildHttpServer(options: HttpServerOptions): Promise<HttpS
   app.register(exchangeRoutes(service, spoolFolder));
   app.register(auditRoutes(service));
   app.register(eventRoutes(service));
+  app.register(inboxRoutes(service));
   app.register(operationsRoutes(service, figures));
   app.register(maintenanceRoutes(service));
   await app.ready();

@@ -40,6 +40,12 @@ export class Telemetry {
     registers: [this.registry],
   });
 
+  readonly inboxFailures = new Counter({
+    name: 'holdfast_inbox_failures_total',
+    help: 'Events that were handed in over HTTP and could not be stored',
+    registers: [this.registry],
+  });
+
   readonly #lockWaitSeconds = this.#histogram('holdfast_lock_wait_seconds', 'Time to take locks, or to give up');
   readonly #lockContentions = this.#counter(
     'holdfast_lock_contentions_total',

@@ -13,6 +13,8 @@ export interface RouteCase {
   /** `store`: acts at STORE001; `hq`: concerns the whole HQ; `shared`: every store of the HQ may ask it. */
   place: 'store' | 'hq' | 'shared';
   expected: number;
+  /** What a token of another HQ is answered; 404 unless it is said. */
+  ofAnotherHq?: number;
   /** Made anew for each request, for HQ001; `id` is a fresh operation id. */
   sample: (server: TestServer, id: string) => Sample | Promise<Sample>;
 }
@@ -109,6 +111,24 @@ export const ROUTE_CASES: Record<string, RouteCase> = {
     ...read('/api/v1/events/ws?hqId=HQ001&storeId=STORE001', 'store'),
     // Without a wish for another protocol.
     expected: 426,
+  },
+  'POST /api/v1/events': {
+    right: 'post-events',
+    place: 'hq',
+    expected: 202,
+    ofAnotherHq: 403,
+    sample: (_server, id) => ({
+      url: '/api/v1/events',
+      body: {
+        topic: 'order.placed',
+        message: {
+          eventId: id,
+          eventType: 'order.placed',
+          timestamp: '2026-11-21T10:00:00Z',
+          data: { orderId: id, hqId, storeId, items },
+        },
+      },
+    }),
   },
   'GET /api/v1/events': read('/api/v1/events?hqId=HQ001&storeId=STORE001', 'store'),
   [`POST ${ADMIN}/receive`]: command(`${ADMIN}/receive`, 'hq', { items }),

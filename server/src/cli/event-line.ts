@@ -1,0 +1,73 @@
+/** An event in one line, for people: local time, type, key, and what matters of its data. */
+import type { StockEvent } from '../events/event-feed.ts';
+
+type Style = 'red' | 'green' | 'yellow' | 'cyan' | 'dim';
+export type Paint = (style: Style, text: string) => string;
+
+const TYPE_WIDTH = 25;
+
+const STYLES: Record<string, Style> = {
+  'stock.reserved': 'cyan',
+  'stock.confirmed': 'green',
+  'stock.reservation.failed': 'red',
+  'stock.confirm.failed': 'red',
+  'stock.shortfall': 'red',
+  'stock.low': 'yellow',
+  'stock.reservation.expired': 'yellow',
+};
+
+export function writtenEvent({ type, time, subject, data }: StockEvent, paint: Paint): string {
+  const style = STYLES[type];
+  const name = type.padEnd(TYPE_WIDTH);
+  const parts = [paint('dim', localTime(time)), style === undefined ? name : paint(style, name), subject];
+  return [...parts, ...essentialsOf(data, subject)].join('  ');
+}
+
+function localTime(time: string): string {
+  const at = new Date(time);
+  const two = (value: number) => String(value).padStart(2, '0');
+  const day = `${at.getFullYear()}-${two(at.getMonth() + 1)}-${two(at.getDate())}`;
+  const clock = [at.getHours(), at.getMinutes(), at.getSeconds()].map(two).join(':');
+  return `${day} ${clock}.${String(at.getMilliseconds()).padStart(3, '0')}`;
+}
+
+/** What the key says already is left out. */
+function essentialsOf(data: StockEvent['data'], subject: string): string[] {
+  const named = (field: string, name: string) => {
+    const value = data[field];
+    return value === undefined || value === null || value === subject ? [] : [`${name} ${String(value)}`];
+  };
+  return [
+    ...(subject.includes(String(data.hqId)) ? [] : named('hqId', 'HQ')),
+    ...named('orderId', 'order'),
+    ...named('transactionId', 'transaction'),
+    ...itemsOf(data.items ?? data.lines),
+    ...changeOf(data),
+    ...named('available', 'available'),
+    ...named('threshold', 'threshold'),
+    ...named('reason', 'because'),
+  ];
+}
+
+interface Item {
+  productId: string;
+  storeId?: string;
+  quantity?: number;
+  requested?: number;
+}
+
+function itemsOf(items: unknown): string[] {
+  if (!Array.isArray(items) || items.length === 0) return [];
+  const texts = (items as Item[]).map(({ productId, storeId, quantity, requested }) => {
+    const place = storeId === undefined ? '' : ` at ${storeId}`;
+    return `${quantity ?? requested ?? '?'} × ${productId}${place}`;
+  });
+  return [texts.join(', ')];
+}
+
+function changeOf({ changeAmount, changeReason, stockLevels }: StockEvent['data']): string[] {
+  if (typeof changeAmount !== 'number') return [];
+  const store = (stockLevels as { storeStock?: { previous: number; current: number } } | undefined)?.storeStock;
+  const levels = store === undefined ? '' : ` (${store.previous} → ${store.current})`;
+  return [`${changeAmount > 0 ? '+' : ''}${changeAmount} ${String(changeReason)}${levels}`];
+}

@@ -1,0 +1,142 @@
+/** `holdfast events tail`: what happens, as it happens, a line for each event. */
+import { setTimeout as delay } from 'node:timers/promises';
+import { styleText } from 'node:util';
+import { parseDuration } from '../access/durations.ts';
+import { catalogue } from '../events/catalogue/catalogue.ts';
+import type { StockEvent } from '../events/event-feed.ts';
+import type { Environment } from './environment.ts';
+import { writtenEvent } from './event-line.ts';
+import { CommandFailed, UsageError } from './failures.ts';
+import { runningServer } from './installation.ts';
+
+const PAGE = 500;
+const RETRY_MS = 1_000;
+
+export interface TailOptions {
+  topic?: string;
+  hq?: string;
+  since?: string;
+  json?: boolean;
+}
+
+export async function tailEvents(environment: Environment, options: TailOptions): Promise<void> {
+  const ending = new AbortController();
+  for (const signal of ['SIGINT', 'SIGTERM'] as const) process.once(signal, () => ending.abort());
+  // Whoever read us has seen enough.
+  process.stdout.on('error', () => ending.abort());
+  await new Tail(environment, options, ending.signal).run();
+}
+
+class Tail {
+  readonly #environment: Environment;
+  readonly #signal: AbortSignal;
+  readonly #json: boolean;
+  readonly #query: Record<string, string>;
+  readonly #since: number | null;
+  #cursor: string | null = null;
+  #connected = false;
+
+  constructor(environment: Environment, { topic, hq, since, json = false }: TailOptions, signal: AbortSignal) {
+    this.#environment = environment;
+    this.#signal = signal;
+    this.#json = json;
+    this.#query = { ...(hq === undefined ? {} : { hqId: hq }), ...(topic === undefined ? {} : { type: known(topic) }) };
+    this.#since = since === undefined ? null : instantOf(since, Date.now());
+  }
+
+  async run(): Promise<void> {
+    try {
+      if (this.#since !== null) await this.#tellPast(this.#since);
+      while (!this.#signal.aborted) await this.#follow();
+    } catch (error) {
+      if (!this.#signal.aborted) throw error;
+    }
+  }
+
+  /** Events are found by their place, not by their time, so all before are passed over. */
+  async #tellPast(since: number): Promise<void> {
+    const server = await runningServer(this.#environment);
+    for (;;) {
+      const place = this.#cursor === null ? {} : { cursor: this.#cursor };
+      const query = new URLSearchParams({ ...this.#query, limit: String(PAGE), ...place });
+      const response = await server.get(`/api/v1/events?${query}`, { signal: this.#signal });
+      const { items, nextCursor } = (await response.json()) as { items: StockEvent[]; nextCursor: string };
+      this.#cursor = nextCursor;
+      for (const event of items) if (Date.parse(event.time) >= since) this.#tell(event);
+      if (items.length === 0) return;
+    }
+  }
+
+  /** Until the connection ends. The first one must succeed; whatever ends a later one passes. */
+  async #follow(): Promise<void> {
+    try {
+      const server = await runningServer(this.#environment);
+      const headers: Record<string, string> = this.#cursor === null ? {} : { 'last-event-id': this.#cursor };
+      const path = `/api/v1/events/stream?${new URLSearchParams(this.#query)}`;
+      const response = await server.get(path, { signal: this.#signal, headers });
+      if (!this.#connected) note('Waiting for events; Ctrl-C ends.');
+      this.#connected = true;
+      for await (const { id, data } of blocksOf(response)) {
+        this.#tell(JSON.parse(data) as StockEvent);
+        this.#cursor = id;
+      }
+    } catch (error) {
+      if (this.#signal.aborted || !this.#connected) throw error;
+    }
+    if (this.#signal.aborted) return;
+    note('The connection ended; trying again …');
+    await delay(RETRY_MS, undefined, { signal: this.#signal });
+  }
+
+  #tell(event: StockEvent): void {
+    process.stdout.write(`${this.#json ? JSON.stringify(event) : writtenEvent(event, paint)}\n`);
+  }
+}
+
+/** Colours where a person looks, not in a file or a pipe. */
+function paint(format: Parameters<typeof styleText>[0], text: string): string {
+  return styleText(format, text, { stream: process.stdout });
+}
+
+function note(text: string): void {
+  process.stderr.write(`${text}\n`);
+}
+
+function known(topic: string): string {
+  if (topic in catalogue) return topic;
+  throw new UsageError(
+    `--topic is ${JSON.stringify(topic)}, but it must be one of ${Object.keys(catalogue).join(', ')}`,
+  );
+}
+
+/** @returns epoch milliseconds */
+function instantOf(since: string, now: number): number {
+  const ago = parseDuration(since);
+  const instant = ago === null ? Date.parse(since) : now - ago;
+  if (!Number.isNaN(instant)) return instant;
+  throw new UsageError(
+    `--since is ${JSON.stringify(since)}, but it must be how long ago (30m, 8h, 7d) or an instant (2026-11-21T10:00:00Z)`,
+  );
+}
+
+/** The events of a text/event-stream, each with the cursor that resumes after it. */
+async function* blocksOf(response: Response): AsyncGenerator<{ id: string; data: string }> {
+  let rest = '';
+  const decoder = new TextDecoder();
+  if (response.body === null) throw new CommandFailed('The server sent no stream.');
+  for await (const chunk of response.body) {
+    rest += decoder.decode(chunk, { stream: true });
+    const blocks = rest.split('\n\n');
+    rest = blocks.pop() ?? '';
+    for (const block of blocks) {
+      const id = fieldOf(block, 'id');
+      const data = fieldOf(block, 'data');
+      if (id !== undefined && data !== undefined) yield { id, data };
+    }
+  }
+}
+
+function fieldOf(block: string, name: string): string | undefined {
+  const line = block.split('\n').find((each) => each.startsWith(`${name}: `));
+  return line?.slice(name.length + 2);
+}
