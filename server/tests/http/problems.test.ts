@@ -74,6 +74,8 @@ const WAYS: Partial<Record<ProblemCode, () => Promise<Answered>>> = {
   INVALID_JSON: () => server.ask('POST', RESERVE, { body: '{"storeId":' }),
   INVALID_URL: () => server.ask('GET', '/api/v1/%zz'),
   INVALID_CURSOR: () => server.ask('GET', '/api/v1/stock?cursor=nonsense'),
+  UNREADABLE_EVENT: () => server.ask('POST', '/api/v1/events', { body: { topic: 'order.placed', message: {} } }),
+  UPGRADE_REQUIRED: () => server.ask('GET', '/api/v1/events/ws'),
   HQ_REQUIRED: async () =>
     reserve({}, { token: await server.token('admin'), body: { storeId: 'STORE001', transactionId: 'x', items } }),
   STORE_REQUIRED: () => reserve({ storeId: undefined }),
