@@ -1,7 +1,7 @@
 /** Data that fits its schema, normalised like a command. */
 import type { ConsumedData } from '../events/catalogue/consumed.ts';
 import type { ConsumedTopic } from '../events/topics.ts';
-import { sumItems } from '../stock/commands.ts';
+import { foldEqualLines } from '../stock/commands.ts';
 import { HQ_POOL, QUANTITY_MAX, TTL_MS_DEFAULT } from '../stock/limits.ts';
 import { dataProblem } from './data-problem.ts';
 import type { OrderEventBody, OrderLine } from './message.ts';
@@ -61,19 +61,20 @@ interface ForeignLine {
   actualPrice?: number | null;
 }
 
-function linesOf(items: readonly ForeignLine[], orderStoreId: string | null): Read<OrderLine[]> {
-  const lines: OrderLine[] = [];
-  for (const [index, { productId, quantity, actualPrice, storeId: own }] of items.entries()) {
-    const storeId = own ?? orderStoreId;
-    if (storeId === null) return { ok: false, reason: `items[${index}] names no store, and storeId is absent` };
-    lines.push(
-      actualPrice == null ? { storeId, productId, quantity } : { storeId, productId, quantity, price: actualPrice },
-    );
-  }
-  const value = sumItems(lines);
+type Line<Store> = Omit<OrderLine, 'storeId'> & { storeId: string | Store };
+
+/** A line without a store is the order's; where that names none either, it stays without. */
+function linesOf<Store extends string | null>(items: readonly ForeignLine[], orderStoreId: Store): Read<Line<Store>[]> {
+  const lines = items.map(({ productId, quantity, actualPrice, storeId: own }) => {
+    const line: Line<Store> = { storeId: own ?? orderStoreId, productId, quantity };
+    return actualPrice == null ? line : { ...line, price: actualPrice };
+  });
+  const value = foldEqualLines(lines, (into, other) => {
+    into.quantity += other.quantity;
+  });
   const tooMany = value.find(({ quantity }) => quantity > QUANTITY_MAX);
   if (tooMany === undefined) return { ok: true, value };
   const { productId, storeId, quantity } = tooMany;
-  const reason = `the lines of ${productId} at ${storeId} come to ${quantity}, but they may come to ${QUANTITY_MAX} at most`;
+  const reason = `the lines of ${productId}${storeId === null ? '' : ` at ${storeId}`} come to ${quantity}, but they may come to ${QUANTITY_MAX} at most`;
   return { ok: false, reason };
 }

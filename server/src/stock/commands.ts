@@ -196,7 +196,8 @@ export type Command =
 export type CommandType = Command['type'];
 
 interface Keyed {
-  storeId: string;
+  /** Null: not named. */
+  storeId: string | null;
   productId: string;
 }
 
@@ -205,7 +206,7 @@ export function foldEqualLines<T extends Keyed>(items: readonly T[], add: (into:
   if (items.length === 1) return [{ ...(items[0] as T) }];
   const byLevel = new Map<string, T>();
   for (const item of items) {
-    const key = `${item.storeId}/${item.productId}`;
+    const key = `${item.storeId ?? ''}/${item.productId}`;
     const first = byLevel.get(key);
     if (first === undefined) byLevel.set(key, { ...item });
     else add(first, item);

@@ -64,7 +64,7 @@ function expectAnswer(sent: ConsumedMessage): void {
   for (const text of [eventId, correlationId]) expect(text.length).toBeGreaterThan(0);
   if (body.kind !== 'placed' && body.kind !== 'completed') return;
   for (const { storeId, productId, quantity } of body.items ?? []) {
-    expect(`${storeId}${productId}`).toMatch(/^[\w.-]{2,128}$/);
+    expect(`${storeId ?? ''}${productId}`).toMatch(/^[\w.-]{1,128}$/);
     expect(Number.isInteger(quantity) && quantity >= 1 && quantity <= 1_000_000).toBe(true);
   }
 }
@@ -135,7 +135,7 @@ it('takes no data that its schema refuses', () => {
     const data = JSON.parse(JSON.stringify({ ...GOOD[of], ...change })) as object;
     const result = read(binary(of, data));
     if (schemas.get(of)?.Check(data) === false) expect(result).toMatchObject({ ok: false, code: 'INVALID' });
-    else if (!result.ok) expect(result.reason).toMatch(/names no store|come to/);
+    else if (!result.ok) expect(result.reason).toMatch(/come to/);
   });
   fc.assert(property, { numRuns: 3_000 });
 });

@@ -48,7 +48,10 @@ const OrderPlaced = Type.Object({
   correlationId,
 });
 
-/** With `items`, `storeId` (theirs, else the order's) says where they were sold; without, all that is held is. */
+/**
+ * With `items`, `storeId` (theirs, else the order's, else wherever the reservation holds them) says where they were sold;
+ * without, all that is held is.
+ */
 const OrderCompleted = Type.Object({
   orderId: Id,
   reservationId: orNull(Id),
