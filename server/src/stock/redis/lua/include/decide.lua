@@ -13,8 +13,8 @@ local function is_looked_up(head)
   return operation_id == '' or tonumber(looked_up_at) >= head.floor
 end
 
-local function is_undoable(plan)
-  return plan.takes and not SYSTEM_OPERATIONS[string.match(operation_id, '^(%l+)/')]
+local function has_system_id()
+  return SYSTEM_OPERATIONS[string.match(operation_id, '^(%l+)/')]
 end
 
 local function find_repeated()
@@ -33,6 +33,11 @@ local function named_hold(plan, command)
   if record then return record.hq == hq_id and hold_of(record.text) or nil, true end
   if projected_hold == '' then return nil, string.match(reservation_id, '^rsv_(%d+)_') ~= partition end
   return projected_hold ~= 'null' and hold_of(projected_hold) or nil, true
+end
+
+-- Asked only for names that are made from an order: random ones never come twice.
+local function is_there(reservation_id)
+  return redis.call('EXISTS', hold_key(reservation_id)) == 1
 end
 
 local function expire_named(head, plan, command, at)
@@ -76,10 +81,10 @@ local function is_without_effect(ruling)
 end
 
 -- Why the command may not be decided now; nil: it may.
-local function not_now(head, plan, at)
+local function not_now(head, plan, system, at)
   if head.seq - head.recorded >= UNRECORDED_MAX then return { 'unavailable', 'overloaded' } end
   if not make_room(head, at) then return { 'unavailable', 'window-full' } end
-  if not is_undoable(plan) and not is_looked_up(head) then return { 'look-up-operation' } end
+  if (system or not plan.takes) and not is_looked_up(head) then return { 'look-up-operation' } end
   return nil
 end
 
@@ -88,15 +93,16 @@ local function decide(plan)
   local refused = refuse_head(head) or find_repeated()
   if refused then return refused end
   local at, ahead = moment(head, now_ms)
-  refused = not_now(head, plan, at)
+  local system = has_system_id()
+  refused = not_now(head, plan, system, at)
   if refused then return refused end
   local command = cjson.decode(command_text)
   if plan.expires and ahead <= 0 then expire_named(head, plan, command, at) end
   local hold, looked = named_hold(plan, command)
   if not looked then return { 'look-up-hold' } end
-  local new_hold = plan.new_hold and plan.new_hold(command)
-  if new_hold and redis.call('EXISTS', hold_key(new_hold)) == 1 then
-    return redis.error_reply('a reserve names a reservation that is there already (' .. new_hold .. '): nothing was done')
+  if system and plan.new_hold and is_there(plan.new_hold(command)) then
+    return redis.error_reply('a reserve names a reservation that is there already (' .. plan.new_hold(command)
+      .. '): nothing was done')
   end
   local read = { levels = {}, holds = { hold }, counted = plan.counted }
   local ruling = unknown(plan, command)
