@@ -3,6 +3,7 @@ import type { MasterData } from './catalog/master-data.ts';
 import type { EventFeed } from './events/event-feed.ts';
 import type { Locks } from './locking/locks.ts';
 import type { Inbox } from './ordering/inbox.ts';
+import type { LetterDesk } from './ordering/letter-desk.ts';
 import type { ReadMessage } from './ordering/message.ts';
 import type { HistoryReads } from './projections/history-reads.ts';
 import type { CommandExecutor } from './recording/command-executor.ts';
@@ -30,6 +31,7 @@ export interface Application {
   /** Where events of orders are handed in that come over HTTP. */
   inbox: Inbox;
   readMessage: ReadMessage;
+  letterDesk: LetterDesk;
   telemetry: Telemetry;
   /** Never needed for a decision. */
   locks: Locks;

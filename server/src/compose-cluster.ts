@@ -4,6 +4,7 @@ import type { RunningApplication } from './application.ts';
 import { ClusterHealth } from './cluster-health.ts';
 import { type Closers, type NodeParts, type NodeTargets, openNodeParts } from './compose-cluster-parts.ts';
 import { composeInbox } from './compose-inbox.ts';
+import { type ComposedLetters, composeLetters } from './compose-letters.ts';
 import type { EventPublisher } from './events/event-publisher.ts';
 import type { WireEvent } from './events/event-source.ts';
 import { KafkaEventPublisher } from './events/kafka/kafka-event-publisher.ts';
@@ -17,7 +18,9 @@ import { MariadbOwnership } from './ledger/mariadb/mariadb-ownership.ts';
 import { Leadership } from './locking/leadership.ts';
 import { RedisNodeRegistry } from './node-registry/redis/redis-node-registry.ts';
 import { MariadbInboxStore } from './ordering/mariadb/mariadb-inbox-store.ts';
+import { mariadbLetterStore } from './ordering/mariadb/mariadb-letter-store.ts';
 import { valueOpener } from './ordering/open-value.ts';
+import { OrderHandler } from './ordering/order-handling.ts';
 import { readMessage } from './ordering/read-message.ts';
 import type { ProcessRole } from './process-roles.ts';
 import { MariadbProjectedReads } from './projections/mariadb/mariadb-projected-reads.ts';
@@ -226,9 +229,24 @@ class ClusterComposition {
     set('holdfast_event_streams', 'Subscribers of the in-process bus', () => events.streams);
   }
 
+  /** Every node may go on where another one has left letters that wait: a claim lets one of them do it. */
+  #letters({ ledger, executor, masterData, projections }: NodeParts): ComposedLetters {
+    const letters = composeLetters({
+      store: mariadbLetterStore(ledger.connections),
+      handling: new OrderHandler({ executor, masterData, history: projections.history, now: Date.now }),
+      keys: null,
+      open: valueOpener(null, 'accepted'),
+      log: this.#config.log,
+    });
+    if (this.#config.roles.has('consumers')) letters.redrive.start();
+    this.#closers.push(() => letters.redrive.stop());
+    return letters;
+  }
+
   #application(parts: NodeParts, health: ClusterHealth): RunningApplication {
     const { engine, projections, executor, catalog, masterData, locks, events } = parts;
     const { node, roles, tokenKey, spoolFolder, database, log } = this.#config;
+    const letters = this.#letters(parts);
     return {
       mode: 'cluster',
       now: Date.now,
@@ -242,6 +260,7 @@ class ClusterComposition {
       events,
       inbox: composeInbox(new MariadbInboxStore(parts.ledger.connections), { telemetry: this.#telemetry, log }),
       readMessage: (message) => readMessage(message, valueOpener(null, 'accepted')),
+      letterDesk: letters.desk,
       telemetry: this.#telemetry,
       tokenKey,
       isReady: () => health.ready,

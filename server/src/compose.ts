@@ -8,6 +8,7 @@ import { MasterData } from './catalog/master-data.ts';
 import { SqliteCatalog } from './catalog/sqlite/sqlite-catalog.ts';
 import { composeExecutor } from './compose-executor.ts';
 import { composeInbox } from './compose-inbox.ts';
+import { type ComposedLetters, composeLetters } from './compose-letters.ts';
 import { DataFolder } from './data-folder/data-folder.ts';
 import { allOf, type PlacedEvent } from './events/event-source.ts';
 import { LocalEventBus } from './events/local/local-event-bus.ts';
@@ -19,8 +20,10 @@ import { SqliteLedger } from './ledger/sqlite/sqlite-ledger.ts';
 import { LocalLock } from './locking/local/local-lock.ts';
 import { Locks } from './locking/locks.ts';
 import { valueOpener } from './ordering/open-value.ts';
+import { OrderHandler } from './ordering/order-handling.ts';
 import { readMessage } from './ordering/read-message.ts';
 import { SqliteInboxStore } from './ordering/sqlite/sqlite-inbox-store.ts';
+import { sqliteLetterStore } from './ordering/sqlite/sqlite-letter-store.ts';
 import type { Projections } from './projections/projections.ts';
 import { openSqliteProjections } from './projections/sqlite/sqlite-projections.ts';
 import type { KnownHead, LedgerProof } from './reconciliation/ledger-proof.ts';
@@ -102,11 +105,14 @@ class EmbeddedComposition {
     this.#opened.push(() => expiry.stop());
     const catalog = new SqliteCatalog(ledger.threads);
     const masterData = new MasterData({ catalog, executor });
+    const letters = this.#letters({ ledger, projections, executor, masterData });
     this.#status.reasons = [];
     await masterData.reconcile();
     for (const entry of await ledger.pendingUndos()) await undoOf(entry, executor);
     this.#gauges(projections, relay);
-    return this.#application({ ledger, projections, executor, catalog, masterData });
+    letters.redrive.start();
+    this.#opened.push(() => letters.redrive.stop());
+    return this.#application({ ledger, projections, executor, catalog, masterData, letters });
   }
 
   async #openProjections(ledger: SqliteLedger): Promise<Projections> {
@@ -232,8 +238,9 @@ class EmbeddedComposition {
     executor: CommandExecutor;
     catalog: SqliteCatalog;
     masterData: MasterData;
+    letters: ComposedLetters;
   }): RunningApplication {
-    const { ledger, projections, executor, catalog, masterData } = parts;
+    const { ledger, projections, executor, catalog, masterData, letters } = parts;
     return {
       mode: 'embedded',
       now: this.#now,
@@ -242,6 +249,7 @@ class EmbeddedComposition {
       history: projections.history,
       catalog,
       masterData,
+      letterDesk: letters.desk,
       spoolFolder: join(this.#folder.path, 'imports'),
       announce: (server) => this.#folder.announce(server),
       events: new LocalEventFeed({
@@ -264,6 +272,22 @@ class EmbeddedComposition {
         for (const close of this.#opened.splice(0).reverse()) await close();
       },
     };
+  }
+
+  #letters(parts: {
+    ledger: SqliteLedger;
+    projections: Projections;
+    executor: CommandExecutor;
+    masterData: MasterData;
+  }): ComposedLetters {
+    const { ledger, projections, executor, masterData } = parts;
+    return composeLetters({
+      store: sqliteLetterStore(ledger.threads),
+      handling: new OrderHandler({ executor, masterData, history: projections.history, now: this.#now }),
+      keys: null,
+      open: valueOpener(null, 'accepted'),
+      log: this.#config.log,
+    });
   }
 
   #openProof(knownHead: KnownHead | null): LedgerProof {

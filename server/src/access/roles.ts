@@ -18,6 +18,8 @@ const RIGHTS = {
   audit: ['operator', 'admin'],
   /** HQ pool → store. */
   distribute: ['admin'],
+  /** Messages that could not be handled: read, corrected, redriven, dropped. */
+  'dead-letters': ['admin'],
   /** Verify and rebuild the whole installation: only tokens that see every HQ. */
   maintain: ['admin'],
 } as const satisfies Record<string, readonly Role[]>;

@@ -10,9 +10,13 @@ export class UsageError extends Error {
 
 /** The command cannot be carried out, for a reason that is no fault of the program. */
 export class CommandFailed extends Error {
-  constructor(message: string) {
+  /** Of the error that a server answered, if one did. */
+  readonly code: string | undefined;
+
+  constructor(message: string, code?: string) {
     super(message);
     this.name = 'CommandFailed';
+    this.code = code;
   }
 }
 

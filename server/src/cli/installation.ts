@@ -36,6 +36,11 @@ export class ServerClient {
     return this.#send(path, { method: 'GET', ...init });
   }
 
+  /** A request without a body that is answered by JSON. */
+  async ask<Result>(method: 'GET' | 'POST' | 'DELETE', path: string): Promise<Result> {
+    return (await (await this.#send(path, { method })).json()) as Result;
+  }
+
   /** A POST that is answered by lines of progress; resolves with its result. */
   async work<Result, Progress>(path: string, body: unknown, onProgress: (progress: Progress) => void): Promise<Result> {
     const response = await this.#send(path, {
@@ -70,7 +75,8 @@ export class ServerClient {
     });
     if (response.ok) return response;
     const problem = (await response.json().catch(() => ({}))) as { detail?: string; code?: string };
-    throw new CommandFailed(`The server answered ${response.status} ${problem.code ?? ''}: ${problem.detail ?? ''}`);
+    const said = `The server answered ${response.status} ${problem.code ?? ''}: ${problem.detail ?? ''}`;
+    throw new CommandFailed(said, problem.code);
   }
 }
 

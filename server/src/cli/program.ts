@@ -5,6 +5,8 @@
 import { Argument, Command, Option } from 'commander';
 import { ROLES } from '../access/roles.ts';
 import type { ImportKind } from '../catalog/import/columns.ts';
+import { LETTER_STATUSES } from '../ordering/dead-letters.ts';
+import type { DlqAction, DlqOptions } from './dlq.ts';
 import type { Environment } from './environment.ts';
 import type { TailOptions } from './events.ts';
 import type { ExportKind, ExportOptions } from './export.ts';
@@ -30,6 +32,7 @@ export function buildProgram(environment: Environment): Command {
   addExport(program, environment);
   addVerify(program, environment);
   addRebuild(program, environment);
+  addDlq(program, environment);
   addLocks(program, environment);
   addPartitions(program, environment);
   addEvents(program, environment);
@@ -102,6 +105,23 @@ function addRebuild(program: Command, environment: Environment): void {
     .argument('[projection]', 'the projection to build anew; all of them without')
     .description('build projections anew from the entries, then switch to them')
     .action(async (projection: string | undefined) => (await import('./rebuild.ts')).rebuild(environment, projection));
+}
+
+function addDlq(program: Command, environment: Environment): void {
+  program
+    .command('dlq')
+    .addArgument(new Argument('<action>', 'what to do').choices(['list', 'show', 'redrive', 'drop']))
+    .argument('[id]', 'the letter')
+    .description('messages that could not be handled: list them, show one, handle it again, give it up')
+    .option('--topic <topic>', 'only letters of this topic')
+    .option('--key <key>', 'only letters of this key')
+    .addOption(new Option('--status <status>', 'list only letters of this status').choices([...LETTER_STATUSES]))
+    .option('--limit <count>', 'list at most so many, the newest (default: 50)')
+    .option('--all', 'redrive every parked letter, the oldest first')
+    .option('--json', 'print JSON')
+    .action(async (action: DlqAction, id: string | undefined, options: DlqOptions) =>
+      (await import('./dlq.ts')).dlq(environment, { action, id, ...options }),
+    );
 }
 
 function addLocks(program: Command, environment: Environment): void {

@@ -17,6 +17,7 @@ import { observation, RequestFigures } from './observation.ts';
 import { RateLimit, rateLimited } from './rate-limit.ts';
 import { RequestIds } from './request-ids.ts';
 import { auditRoutes } from './routes/audit.ts';
+import { deadLetterRoutes } from './routes/dead-letters.ts';
 import { openDocumentation, registerDocumentation } from './routes/documentation.ts';
 import { EVENT_SOCKET_PATH } from './routes/event-socket.ts';
 import { eventRoutes } from './routes/events.ts';
@@ -85,6 +86,7 @@ export async function buildHttpServer(options: HttpServerOptions): Promise<HttpS
   app.register(masterDataRoutes(service));
   app.register(exchangeRoutes(service, spoolFolder));
   app.register(auditRoutes(service));
+  app.register(deadLetterRoutes(service));
   app.register(eventRoutes(service));
   app.register(inboxRoutes(service));
   app.register(operationsRoutes(service, figures));

@@ -4,7 +4,8 @@ import type { Page, PageRequest } from '../projections/history-reads.ts';
 import type { ParkCode } from './handling.ts';
 import type { ConsumedMessage, UnreadableCode } from './message.ts';
 
-export type LetterStatus = 'parked' | 'waiting' | 'redriven' | 'dropped';
+export const LETTER_STATUSES = ['parked', 'waiting', 'redriven', 'dropped'] as const;
+export type LetterStatus = (typeof LETTER_STATUSES)[number];
 
 export interface DeadLetter {
   id: string;

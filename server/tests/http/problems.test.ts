@@ -28,6 +28,13 @@ afterAll(() => server.stop());
 
 const RESERVE = '/api/v1/inventory/reserve';
 const ADMIN = '/api/v1/admin/inventory';
+const LETTERS = '/api/v1/admin/dead-letters';
+let letters = 0n;
+function parked(key: string): Promise<string> {
+  letters += 1n;
+  return server.park({ topic: 'order.placed', offset: letters, key, hqId: 'HQ001', text: '{}' });
+}
+
 const items = [{ productId: 'PRD001', quantity: 1 }];
 const reason = 'test';
 
@@ -98,6 +105,19 @@ const WAYS: Partial<Record<ProblemCode, () => Promise<Answered>>> = {
   UNKNOWN_STORE: () => reserve({ storeId: 'NOWHERE' }),
   UNKNOWN_PRODUCT: () => reserve({ items: [{ productId: 'NOTHING', quantity: 1 }] }),
   UNKNOWN_RESERVATION: () => server.ask('GET', `${RESERVE}/rsv_9_0123456789abcdef01234567`),
+  UNKNOWN_DEAD_LETTER: () => server.ask('GET', `${LETTERS}/ltr_999999`),
+  DEAD_LETTER_NOT_PARKED: async () => {
+    const id = await parked('dropped');
+    await server.ask('DELETE', `${LETTERS}/${id}`);
+    return server.ask('POST', `${LETTERS}/${id}/redrive`);
+  },
+  DEAD_LETTER_BUSY: async () => {
+    const id = await parked('busy');
+    await server.application.letterDesk.letters.claim(id);
+    return server.ask('POST', `${LETTERS}/${id}/redrive`);
+  },
+  DEAD_LETTER_UNREADABLE: async () =>
+    server.ask('PUT', `${LETTERS}/${await parked('unreadable')}`, { body: { payload: {} } }),
   METHOD_NOT_ALLOWED: () => server.ask('PATCH', RESERVE),
   INSUFFICIENT_STOCK: () => reserve({ items: [{ productId: 'PRD001', quantity: 1_000_000 }] }),
   RESERVATION_CONFIRMED: async () => extend(await closed('confirm')),

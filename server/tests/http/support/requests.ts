@@ -94,6 +94,34 @@ function put(url: string, place: RouteCase['place'], body: object): RouteCase {
 }
 
 const ADMIN = '/api/v1/admin/inventory';
+const LETTERS = '/api/v1/admin/dead-letters';
+
+let offset = 0n;
+
+function cancellation(orderId: string) {
+  return { eventId: `evt-${orderId}`, eventType: 'order.cancelled', data: { orderId, hqId } };
+}
+
+/** Of a letter of its own: the cancellation of an order that nobody knows. */
+function letterCase(sample: (id: string, orderId: string) => Sample): RouteCase {
+  return {
+    right: 'dead-letters',
+    place: 'hq',
+    expected: 200,
+    sample: async (server) => {
+      offset += 1n;
+      const orderId = `ORD-${offset}`;
+      const id = await server.park({
+        topic: 'order.cancelled',
+        offset,
+        key: orderId,
+        hqId,
+        text: JSON.stringify(cancellation(orderId)),
+      });
+      return sample(id, orderId);
+    },
+  };
+}
 
 export const ROUTE_CASES: Record<string, RouteCase> = {
   ...reservationCases('/api/v1/inventory/reserve'),
@@ -163,6 +191,19 @@ export const ROUTE_CASES: Record<string, RouteCase> = {
   'GET /api/v1/admin/stores': read('/api/v1/admin/stores?hqId=HQ001', 'shared', 'manage-catalog'),
   'GET /api/v1/admin/products': read('/api/v1/admin/products?hqId=HQ001', 'shared', 'manage-catalog'),
   'GET /api/v1/admin/audit': read('/api/v1/admin/audit?hqId=HQ001', 'hq', 'audit'),
+  [`GET ${LETTERS}`]: {
+    right: 'dead-letters',
+    place: 'hq',
+    expected: 200,
+    sample: () => ({ url: `${LETTERS}?hqId=HQ001` }),
+  },
+  [`GET ${LETTERS}/{id}`]: letterCase((id) => ({ url: `${LETTERS}/${id}` })),
+  [`PUT ${LETTERS}/{id}`]: letterCase((id, orderId) => ({
+    url: `${LETTERS}/${id}`,
+    body: { payload: cancellation(orderId) },
+  })),
+  [`POST ${LETTERS}/{id}/redrive`]: letterCase((id) => ({ url: `${LETTERS}/${id}/redrive` })),
+  [`DELETE ${LETTERS}/{id}`]: letterCase((id) => ({ url: `${LETTERS}/${id}` })),
   'GET /api/v1/admin/export/{kind}': read('/api/v1/admin/export/stock?hqId=HQ001&storeId=STORE001', 'store', 'export'),
   'POST /api/v1/admin/import/{kind}': {
     right: 'import',

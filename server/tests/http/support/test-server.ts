@@ -5,6 +5,7 @@ import { pino } from 'pino';
 import type { Role } from '../../../src/access/roles.ts';
 import { issueToken, TokenVerifier } from '../../../src/access/tokens.ts';
 import type { RunningApplication } from '../../../src/application.ts';
+import type { ConsumedTopic } from '../../../src/events/topics.ts';
 import { buildHttpServer, type HttpServer } from '../../../src/http/server.ts';
 import { Service } from '../../../src/http/service.ts';
 import { Declared, type OpenApi } from './declared.ts';
@@ -30,6 +31,15 @@ export interface Answered {
   text: string;
   /** Parsed, when there is JSON. */
   body: Record<string, unknown>;
+}
+
+export interface ParkedMessage {
+  topic: ConsumedTopic;
+  offset: bigint;
+  key: string | null;
+  hqId: string | null;
+  text: string;
+  headers?: Record<string, string>;
 }
 
 interface Node {
@@ -144,6 +154,17 @@ export class TestServer {
     });
     if (status !== 201) throw new Error(`reserve: ${text}`);
     return body.reservationId as string;
+  }
+
+  /** A letter, as the consumer would park it. @returns its id */
+  async park({ topic, offset, key, hqId, text, headers = {} }: ParkedMessage): Promise<string> {
+    const { letters } = this.application.letterDesk;
+    const value = new TextEncoder().encode(text);
+    const message = { topic, partition: 0, offset, key, headers: new Map(Object.entries(headers)), value, at: 0 };
+    const ids = { hqId, orderId: key, eventId: null };
+    await letters.park({ message, key, ...ids, code: 'UNKNOWN_PRODUCT', reason: 'a test', attempts: 3 });
+    const [letter] = (await letters.list({ hqId: null, cursor: null, limit: 1 })).items;
+    return letter?.id ?? '';
   }
 
   /** Stops it as a signal does, and starts another one on the same data. */
