@@ -99,7 +99,8 @@ export async function checkPublished(mariadb: MariadbTestServer, kafka: KafkaTes
   }
 }
 
-async function* entriesOf(mariadb: MariadbTestServer): AsyncGenerator<Entry> {
+/** Partition by partition, in order. */
+export async function* entriesOf(mariadb: MariadbTestServer): AsyncGenerator<Entry> {
   const partitions = await asAdmin<{ partition_id: number }>(mariadb, ['select distinct partition_id from entries']);
   for (const { partition_id } of partitions) {
     for (let seq = 0; ; ) {

@@ -1,0 +1,31 @@
+/** `npm run torture:orders -- --events 100000 --kills 50`: events of orders, repeated, shuffled and mixed with rubbish. */
+import { parseArgs } from 'node:util';
+import { ensurePrograms } from '../../../../infra/programs/programs.ts';
+import { say } from '../../../../infra/progress.ts';
+import { ROOT, sweepFolders } from '../../support/servers/test-server.ts';
+import { tortureOrders } from './torture-orders.ts';
+
+const { values } = parseArgs({
+  options: {
+    events: { type: 'string', default: '100000' },
+    kills: { type: 'string', default: '50' },
+    seed: { type: 'string', default: '1' },
+    'early-wait-ms': { type: 'string', default: '5000' },
+  },
+});
+
+sweepFolders();
+await ensurePrograms(['redis', 'mariadb', 'kafka'], ROOT, say);
+const { kills, events, entries, letters, seconds, findings } = await tortureOrders({
+  events: Number(values.events),
+  kills: Number(values.kills),
+  seed: Number(values.seed),
+  earlyWaitMs: Number(values['early-wait-ms']),
+  onProgress: say,
+});
+for (const finding of findings) console.log(finding);
+console.log(
+  `${events} events, ${kills} kills, ${seconds.toFixed(0)} s; ${entries} entries; dead letters: ${letters.corrected} corrected, ${letters.redriven} redriven, ${letters.dropped} dropped; ` +
+    (findings.length === 0 ? 'every effect once, no inversion, verify ok' : `${findings.length} findings`),
+);
+process.exit(findings.length === 0 ? 0 : 1);
