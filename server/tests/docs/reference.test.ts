@@ -139,7 +139,7 @@ describe('the page of settings', () => {
     const inSource = sourceFiles('server/src/cli').flatMap(({ text }) =>
       [
         ...text.matchAll(
-          /\b((?:HOLDFAST|REDIS|DB|SPRING_KAFKA|KAFKA|TOPIC)_[A-Z_]+|JWT_SECRET|OUTBOX|POISON_REBUILDS_MAX)\b(?=[')])/g,
+          /\b((?:HOLDFAST|REDIS|DB|SPRING_KAFKA|KAFKA|TOPIC|EVENT|EARLY|SCHEMA)_[A-Z_]+|JWT_SECRET|OUTBOX|POISON_REBUILDS_MAX)\b(?=[')])/g,
         ),
       ].map(([, name]) => name as string),
     );
