@@ -4,7 +4,7 @@ import { type Environment, given, wrong } from './environment.ts';
 import { UsageError } from './failures.ts';
 
 const EARLY_EVENT_WAIT_MS_DEFAULT = '30000';
-const EARLY_EVENT_WAIT_MS_MAX = 600_000;
+const WAIT_MS_MAX = 600_000;
 
 export interface EventConfiguration {
   /** How long an event waits for the order that it speaks of. */
@@ -30,7 +30,7 @@ export function readEventConfiguration(environment: Environment): EventConfigura
 
 function earlyEventWaitOf(environment: Environment): number {
   const value = given(environment, 'EARLY_EVENT_WAIT_MS') ?? EARLY_EVENT_WAIT_MS_DEFAULT;
-  if (/^\d{1,6}$/.test(value) && Number(value) <= EARLY_EVENT_WAIT_MS_MAX) return Number(value);
+  if (/^\d{1,6}$/.test(value) && Number(value) <= WAIT_MS_MAX) return Number(value);
   throw wrong('EARLY_EVENT_WAIT_MS', value, 'a whole number of milliseconds from 0 to 600000');
 }
 
