@@ -1,0 +1,96 @@
+/** Wires orders by event: what is read of a message, what it does, what becomes of it when it cannot. */
+import type { Logger } from 'pino';
+import type { MasterData } from './catalog/master-data.ts';
+import type { EventKeys } from './events/encryption/event-keys.ts';
+import { OrderConsumer } from './ordering/consumer.ts';
+import type { DeadLetters } from './ordering/dead-letters.ts';
+import type { OrderHandling } from './ordering/handling.ts';
+import { LetterDesk } from './ordering/letter-desk.ts';
+import type { ReadMessage } from './ordering/message.ts';
+import type { MessageSource } from './ordering/message-source.ts';
+import { valueOpener } from './ordering/open-value.ts';
+import { OrderHandler } from './ordering/order-handler.ts';
+import { readMessage } from './ordering/read-message.ts';
+import { Redrive } from './ordering/redrive.ts';
+import { type LetterStore, StoredDeadLetters } from './ordering/stored-dead-letters.ts';
+import type { HistoryReads } from './projections/history-reads.ts';
+import type { CommandExecutor } from './recording/command-executor.ts';
+import { registerOrderingGauges } from './telemetry/ordering-gauges.ts';
+import type { Telemetry } from './telemetry/telemetry.ts';
+
+export interface OrderingPorts {
+  executor: CommandExecutor;
+  masterData: MasterData;
+  history: HistoryReads;
+  letterStore: LetterStore;
+}
+
+export interface OrderingOptions {
+  /** Null: payloads are plain. */
+  keys: EventKeys | null;
+  plainMessages: 'accepted' | 'refused';
+  log: Logger;
+}
+
+export interface Ordering {
+  readMessage: ReadMessage;
+  handling: OrderHandling;
+  letters: DeadLetters;
+  redrive: Redrive;
+  desk: LetterDesk;
+}
+
+export function composeOrdering(
+  { executor, masterData, history, letterStore }: OrderingPorts,
+  { keys, plainMessages, log }: OrderingOptions,
+): Ordering {
+  const open = valueOpener(keys, plainMessages);
+  const openPlain = valueOpener(null, 'accepted');
+  const read: ReadMessage = (message) => readMessage(message, open);
+  const handling = new OrderHandler({ executor, masterData, history, now: Date.now });
+  const letters = new StoredDeadLetters({ store: letterStore, now: Date.now });
+  const redrive = new Redrive({ letters, read, handling, log });
+  const desk = new LetterDesk({
+    letters,
+    redrive,
+    readPlain: (message) => readMessage(message, openPlain),
+    open,
+    encrypt: keys === null ? null : (plain) => keys.encrypt(plain),
+  });
+  return { readMessage: read, handling, letters, redrive, desk };
+}
+
+export interface ConsumptionOptions {
+  earlyEventWaitMs: number;
+  isReady: () => boolean;
+  telemetry: Telemetry;
+  log: Logger;
+}
+
+export interface Consumption {
+  /** What a person reads when events wait; null: all is well. */
+  degraded(): string | null;
+  /** Takes nothing more, and waits for what is under way. */
+  stop(): Promise<void>;
+}
+
+/** Handles what the source has, from now on. */
+export async function consume(
+  { readMessage, handling, letters, redrive }: Ordering,
+  source: MessageSource,
+  { earlyEventWaitMs, isReady, telemetry, log }: ConsumptionOptions,
+): Promise<Consumption> {
+  const observer = telemetry.consumption;
+  const consumer = new OrderConsumer({ read: readMessage, handling, letters, isReady, earlyEventWaitMs, observer, log });
+  registerOrderingGauges(telemetry, { consumer, source, letters });
+  await source.start(consumer);
+  redrive.start();
+  return {
+    degraded: () => source.degraded() ?? consumer.degraded(),
+    stop: async () => {
+      await redrive.stop();
+      await source.stop();
+      await consumer.stop();
+    },
+  };
+}
