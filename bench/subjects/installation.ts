@@ -39,7 +39,7 @@ export function openRunning(folder: string): Promise<RunningApplication> {
     console.error(reason);
     process.exit(1);
   };
-  return openApplication({ dataFolder: folder, log, onFatal });
+  return openApplication({ dataFolder: folder, log, onFatal, earlyEventWaitMs: EARLY_EVENT_WAIT_MS });
 }
 
 export function installationOf({ executor, engine, telemetry, stop }: RunningApplication): Installation {

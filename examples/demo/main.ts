@@ -99,6 +99,8 @@ async function main(): Promise<void> {
       console.error(reason);
       process.exit(1);
     },
+    // No events of orders come here.
+    earlyEventWaitMs: 0,
   });
   const sound = await sell(application, options).finally(() => application.stop());
   const shown = relative(process.cwd(), dataFolder);

@@ -1,15 +1,16 @@
-/** Wires orders by event: what is read of a message, what it does, what becomes of it when it cannot. */
+/** Wires orders by event: what is read of a message, what it does, what becomes of it when it cannot. The same in both modes. */
 import type { Logger } from 'pino';
 import type { MasterData } from './catalog/master-data.ts';
 import type { EventKeys } from './events/encryption/event-keys.ts';
 import { OrderConsumer } from './ordering/consumer.ts';
 import type { DeadLetters } from './ordering/dead-letters.ts';
 import type { OrderHandling } from './ordering/handling.ts';
+import { Inbox, type InboxStore } from './ordering/inbox.ts';
 import { LetterDesk } from './ordering/letter-desk.ts';
 import type { ReadMessage } from './ordering/message.ts';
 import type { MessageSource } from './ordering/message-source.ts';
 import { valueOpener } from './ordering/open-value.ts';
-import { OrderHandler } from './ordering/order-handler.ts';
+import { OrderHandler } from './ordering/order-handling.ts';
 import { readMessage } from './ordering/read-message.ts';
 import { Redrive } from './ordering/redrive.ts';
 import { type LetterStore, StoredDeadLetters } from './ordering/stored-dead-letters.ts';
@@ -23,45 +24,55 @@ export interface OrderingPorts {
   masterData: MasterData;
   history: HistoryReads;
   letterStore: LetterStore;
+  inboxStore: InboxStore;
 }
 
 export interface OrderingOptions {
   /** Null: payloads are plain. */
   keys: EventKeys | null;
+  /** What becomes of plain messages from a broker. */
   plainMessages: 'accepted' | 'refused';
+  telemetry: Telemetry;
   log: Logger;
 }
 
 export interface Ordering {
-  readMessage: ReadMessage;
+  /** A message from a broker. */
+  read: ReadMessage;
+  /** One that came in by us, which is plain. */
+  readPlain: ReadMessage;
   handling: OrderHandling;
+  inbox: Inbox;
   letters: DeadLetters;
   redrive: Redrive;
   desk: LetterDesk;
 }
 
 export function composeOrdering(
-  { executor, masterData, history, letterStore }: OrderingPorts,
-  { keys, plainMessages, log }: OrderingOptions,
+  { executor, masterData, history, letterStore, inboxStore }: OrderingPorts,
+  { keys, plainMessages, telemetry, log }: OrderingOptions,
 ): Ordering {
   const open = valueOpener(keys, plainMessages);
-  const openPlain = valueOpener(null, 'accepted');
+  const openPlain = valueOpener(keys, 'accepted');
   const read: ReadMessage = (message) => readMessage(message, open);
+  const readPlain: ReadMessage = (message) => readMessage(message, openPlain);
   const handling = new OrderHandler({ executor, masterData, history, now: Date.now });
-  const letters = new StoredDeadLetters({ store: letterStore, now: Date.now });
-  const redrive = new Redrive({ letters, read, handling, log });
-  const desk = new LetterDesk({
-    letters,
-    redrive,
-    readPlain: (message) => readMessage(message, openPlain),
-    open,
-    encrypt: keys === null ? null : (plain) => keys.encrypt(plain),
+  const inbox = new Inbox({
+    store: inboxStore,
+    failures: telemetry.inboxFailures,
+    onFailed: (error) =>
+      log.error({ err: error }, 'events that are handed in cannot be stored; their senders are told to repeat them'),
   });
-  return { readMessage: read, handling, letters, redrive, desk };
+  const letters = new StoredDeadLetters({ store: letterStore, now: Date.now });
+  const redrive = new Redrive({ letters, read, handling, log: { warn: (message) => log.warn(message) } });
+  const encrypt = keys === null ? null : keys.encrypt.bind(keys);
+  const desk = new LetterDesk({ letters, redrive, readPlain, open, encrypt });
+  return { read, readPlain, handling, inbox, letters, redrive, desk };
 }
 
 export interface ConsumptionOptions {
   earlyEventWaitMs: number;
+  /** Whether commands are decided and recorded now. */
   isReady: () => boolean;
   telemetry: Telemetry;
   log: Logger;
@@ -74,14 +85,14 @@ export interface Consumption {
   stop(): Promise<void>;
 }
 
-/** Handles what the source has, from now on. */
+/** Handles what the source has, and the letters that follow a redriven one, from now on. */
 export async function consume(
-  { readMessage, handling, letters, redrive }: Ordering,
+  { read, handling, letters, redrive }: Ordering,
   source: MessageSource,
   { earlyEventWaitMs, isReady, telemetry, log }: ConsumptionOptions,
 ): Promise<Consumption> {
   const observer = telemetry.consumption;
-  const consumer = new OrderConsumer({ read: readMessage, handling, letters, isReady, earlyEventWaitMs, observer, log });
+  const consumer = new OrderConsumer({ read, handling, letters, isReady, earlyEventWaitMs, observer, log });
   registerOrderingGauges(telemetry, { consumer, source, letters });
   await source.start(consumer);
   redrive.start();

@@ -7,8 +7,7 @@ import type { Readiness, RunningApplication } from './application.ts';
 import { MasterData } from './catalog/master-data.ts';
 import { SqliteCatalog } from './catalog/sqlite/sqlite-catalog.ts';
 import { composeExecutor } from './compose-executor.ts';
-import { composeInbox } from './compose-inbox.ts';
-import { type ComposedLetters, composeLetters } from './compose-letters.ts';
+import { composeOrdering, consume, type Ordering } from './compose-ordering.ts';
 import { DataFolder } from './data-folder/data-folder.ts';
 import { allOf, type PlacedEvent } from './events/event-source.ts';
 import { LocalEventBus } from './events/local/local-event-bus.ts';
@@ -19,9 +18,7 @@ import { SqliteRelayCursors } from './events/sqlite/sqlite-relay-cursors.ts';
 import { SqliteLedger } from './ledger/sqlite/sqlite-ledger.ts';
 import { LocalLock } from './locking/local/local-lock.ts';
 import { Locks } from './locking/locks.ts';
-import { valueOpener } from './ordering/open-value.ts';
-import { OrderHandler } from './ordering/order-handling.ts';
-import { readMessage } from './ordering/read-message.ts';
+import { InboxSource } from './ordering/inbox-source.ts';
 import { SqliteInboxStore } from './ordering/sqlite/sqlite-inbox-store.ts';
 import { sqliteLetterStore } from './ordering/sqlite/sqlite-letter-store.ts';
 import type { Projections } from './projections/projections.ts';
@@ -48,6 +45,8 @@ export interface ApplicationConfig {
   log: Logger;
   /** Called when the process must end, because its disk cannot be believed or its ledger is no longer its own. */
   onFatal: (reason: string) => void;
+  /** How long an event of an order waits for what it speaks of. */
+  earlyEventWaitMs: number;
 }
 
 /**
@@ -75,6 +74,8 @@ class EmbeddedComposition {
   readonly #engine = new MemoryStockEngine(this.#now);
   readonly #bus = new LocalEventBus();
   readonly #status = { reasons: ['starting'] };
+  /** Why events of orders wait while reservations go on; null: they do not. */
+  #ordersWait: () => string | null = () => null;
 
   constructor(config: ApplicationConfig, folder: DataFolder, opened: (() => Promise<void> | void)[]) {
     this.#config = config;
@@ -105,14 +106,13 @@ class EmbeddedComposition {
     this.#opened.push(() => expiry.stop());
     const catalog = new SqliteCatalog(ledger.threads);
     const masterData = new MasterData({ catalog, executor });
-    const letters = this.#letters({ ledger, projections, executor, masterData });
+    const ordering = this.#ordering({ ledger, projections, executor, masterData });
     this.#status.reasons = [];
     await masterData.reconcile();
     for (const entry of await ledger.pendingUndos()) await undoOf(entry, executor);
     this.#gauges(projections, relay);
-    letters.redrive.start();
-    this.#opened.push(() => letters.redrive.stop());
-    return this.#application({ ledger, projections, executor, catalog, masterData, letters });
+    await this.#consume(ordering);
+    return this.#application({ ledger, projections, executor, catalog, masterData, ordering });
   }
 
   async #openProjections(ledger: SqliteLedger): Promise<Projections> {
@@ -238,9 +238,9 @@ class EmbeddedComposition {
     executor: CommandExecutor;
     catalog: SqliteCatalog;
     masterData: MasterData;
-    letters: ComposedLetters;
+    ordering: Ordering;
   }): RunningApplication {
-    const { ledger, projections, executor, catalog, masterData, letters } = parts;
+    const { ledger, projections, executor, catalog, masterData, ordering } = parts;
     return {
       mode: 'embedded',
       now: this.#now,
@@ -249,7 +249,6 @@ class EmbeddedComposition {
       history: projections.history,
       catalog,
       masterData,
-      letterDesk: letters.desk,
       spoolFolder: join(this.#folder.path, 'imports'),
       announce: (server) => this.#folder.announce(server),
       events: new LocalEventFeed({
@@ -257,8 +256,9 @@ class EmbeddedComposition {
         bus: this.#bus,
         recordedSeqs: (partitions) => partitions.map((each) => this.#acknowledgements.recordedSeq(each)),
       }),
-      inbox: composeInbox(new SqliteInboxStore(ledger.threads), { telemetry: this.#telemetry, log: this.#config.log }),
-      readMessage: (message) => readMessage(message, valueOpener(null, 'accepted')),
+      inbox: ordering.inbox,
+      readMessage: ordering.readPlain,
+      letterDesk: ordering.desk,
       telemetry: this.#telemetry,
       locks: new Locks({ lock: new LocalLock(), nodeId: 'embedded', observer: this.#telemetry.locks }),
       tokenKey: loadTokenKey(this.#folder.path),
@@ -274,20 +274,37 @@ class EmbeddedComposition {
     };
   }
 
-  #letters(parts: {
+  #ordering(parts: {
     ledger: SqliteLedger;
     projections: Projections;
     executor: CommandExecutor;
     masterData: MasterData;
-  }): ComposedLetters {
+  }): Ordering {
     const { ledger, projections, executor, masterData } = parts;
-    return composeLetters({
-      store: sqliteLetterStore(ledger.threads),
-      handling: new OrderHandler({ executor, masterData, history: projections.history, now: this.#now }),
-      keys: null,
-      open: valueOpener(null, 'accepted'),
-      log: this.#config.log,
+    return composeOrdering(
+      {
+        executor,
+        masterData,
+        history: projections.history,
+        letterStore: sqliteLetterStore(ledger.threads),
+        inboxStore: new SqliteInboxStore(ledger.threads),
+      },
+      { keys: null, plainMessages: 'accepted', telemetry: this.#telemetry, log: this.#config.log },
+    );
+  }
+
+  async #consume(ordering: Ordering): Promise<void> {
+    const { log, earlyEventWaitMs } = this.#config;
+    const { inbox } = ordering;
+    const onError = (error: Error) => log.warn({ err: error }, 'the inbox could not be read; it is tried again');
+    const consumption = await consume(ordering, new InboxSource({ inbox, onError }), {
+      earlyEventWaitMs,
+      isReady: () => this.#status.reasons.length === 0,
+      telemetry: this.#telemetry,
+      log,
     });
+    this.#ordersWait = () => consumption.degraded();
+    this.#opened.push(() => consumption.stop());
   }
 
   #openProof(knownHead: KnownHead | null): LedgerProof {
@@ -301,6 +318,8 @@ class EmbeddedComposition {
       ({ partition, stopped: reason }) =>
         `history of partition ${partition} of ${PARTITION_COUNT} stands still: ${reason}`,
     );
+    const ordersWait = this.#ordersWait();
+    if (ordersWait !== null) degraded.push(ordersWait);
     return { ready: this.#status.reasons.length === 0, reasons: [...this.#status.reasons], degraded };
   }
 }

@@ -166,6 +166,10 @@ function kafkaOf(environment: Environment): ClusterConfiguration['kafka'] {
 
 function outboxOf(environment: Environment): 'relay' | 'debezium' {
   const value = given(environment, 'OUTBOX') ?? 'relay';
+  if (value === 'debezium' && given(environment, 'EVENT_KEYS_FILE') !== undefined)
+    throw new UsageError(
+      'EVENT_KEYS_FILE encrypts what the relay publishes itself; with OUTBOX=debezium the connector publishes it, in plain. Set OUTBOX=relay, or leave EVENT_KEYS_FILE out.',
+    );
   if (value === 'relay' || value === 'debezium') return value;
   throw wrong('OUTBOX', value, 'relay (the relay publishes) or debezium (a table that Debezium reads)');
 }

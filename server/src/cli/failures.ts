@@ -33,6 +33,8 @@ const EXPECTED: ReadonlySet<string> = new Set([
   'ProjectionsUnusable',
   'TokenKeyUnusable',
   'LockUnavailable',
+  'EventKeysUnusable',
+  'WrongRegistryUrl',
 ]);
 
 export function report(error: unknown): void {

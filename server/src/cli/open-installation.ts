@@ -21,11 +21,12 @@ export async function openInstallation(
   environment: Environment,
   { configuration, cluster, log, onFatal }: InstallationOptions,
 ): Promise<RunningApplication> {
-  const { dataFolder } = configuration;
-  if (cluster === null) return (await import('../compose.ts')).openApplication({ dataFolder, log, onFatal });
+  const { dataFolder, events } = configuration;
+  if (cluster === null) return (await import('../compose.ts')).openApplication({ dataFolder, log, onFatal, earlyEventWaitMs: events.earlyEventWaitMs });
   const { openClusterNode } = await import('../compose-cluster.ts');
   return openClusterNode({
     ...cluster,
+    events,
     tokenKey: tokenKey(environment),
     spoolFolder: join(dataFolder, 'imports'),
     log,

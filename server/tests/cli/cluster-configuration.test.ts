@@ -62,6 +62,7 @@ describe('the settings of a cluster', () => {
     [{ KAFKA_BOOTSTRAP_SERVERS: 'a:b' }, /^KAFKA_BOOTSTRAP_SERVERS is "a:b"/],
     [{ REDIS_SENTINELS: '::' }, /^REDIS_SENTINELS is "::"/],
     [{ OUTBOX: 'table' }, /^OUTBOX is "table".*relay.*debezium/],
+    [{ OUTBOX: 'debezium', EVENT_KEYS_FILE: 'keys.json' }, /^EVENT_KEYS_FILE encrypts what the relay publishes/],
     [{ HOLDFAST_ROLES: 'api,cook' }, /^HOLDFAST_ROLES is "api,cook".*projector/],
     [{ HOLDFAST_NODE: 'a:b' }, /^HOLDFAST_NODE is "a:b"/],
     [{ POISON_REBUILDS_MAX: '-1' }, /^POISON_REBUILDS_MAX is "-1"/],

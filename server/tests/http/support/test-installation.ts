@@ -11,6 +11,7 @@ import { openClusterNode } from '../../../src/compose-cluster.ts';
 import type { MariadbTestServer } from '../../support/servers/mariadb.ts';
 import { TestCluster } from '../../support/test-cluster.ts';
 
+const EARLY_EVENT_WAIT_MS = 30_000;
 const READY_MS_MAX = 20_000;
 const READY_POLL_MS = 20;
 const log = pino({ level: 'silent' });
@@ -29,7 +30,7 @@ class EmbeddedInstallation implements TestInstallation {
     const onFatal = (reason: string) => {
       throw new Error(reason);
     };
-    return [await openApplication({ dataFolder: this.folder, log, onFatal })];
+    return [await openApplication({ dataFolder: this.folder, log, onFatal, earlyEventWaitMs: EARLY_EVENT_WAIT_MS })];
   }
 
   async dispose(): Promise<void> {
