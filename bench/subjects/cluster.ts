@@ -44,6 +44,7 @@ function configOf({ redisUrl, database }: ClusterPlace, roles: readonly ProcessR
     topics: {},
     outbox: 'relay',
     poisonRebuildsMax: 1,
+    events: { earlyEventWaitMs: 30_000, keysFile: null, plainMessages: 'accepted', schemaRegistryUrl: null },
     tokenKey: randomBytes(TOKEN_KEY_BYTES),
     spoolFolder: '.',
   };

@@ -39,7 +39,7 @@ export function openRunning(folder: string): Promise<RunningApplication> {
     console.error(reason);
     process.exit(1);
   };
-  return openApplication({ dataFolder: folder, log, onFatal, earlyEventWaitMs: EARLY_EVENT_WAIT_MS });
+  return openApplication({ dataFolder: folder, log, onFatal, earlyEventWaitMs: 0 });
 }
 
 export function installationOf({ executor, engine, telemetry, stop }: RunningApplication): Installation {

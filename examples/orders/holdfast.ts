@@ -64,7 +64,7 @@ export async function startHoldfast(cluster: boolean): Promise<Holdfast> {
 }
 
 async function clusterEnvironment(): Promise<NodeJS.ProcessEnv> {
-  await up(ROOT, { debezium: false }, say);
+  await up(ROOT, { extras: [] }, say);
   return { HOLDFAST_MODE: 'cluster', ...readEnvironment(ROOT) };
 }
 

@@ -1,27 +1,14 @@
 /** Wires one node of a cluster: Redis decides, MariaDB records, Kafka carries. */
-import { setTimeout as delay } from 'node:timers/promises';
 import type { RunningApplication } from './application.ts';
 import { ClusterHealth } from './cluster-health.ts';
+import { type KafkaSettings, KafkaWork } from './compose-cluster-kafka.ts';
 import { type Closers, type NodeParts, type NodeTargets, openNodeParts } from './compose-cluster-parts.ts';
-import { composeInbox } from './compose-inbox.ts';
-import { type ComposedLetters, composeLetters } from './compose-letters.ts';
-import type { EventPublisher } from './events/event-publisher.ts';
-import type { WireEvent } from './events/event-source.ts';
-import { KafkaEventPublisher } from './events/kafka/kafka-event-publisher.ts';
-import { KafkaTopics } from './events/kafka/kafka-topics.ts';
-import { MariadbRelayCursors } from './events/mariadb/mariadb-relay-cursors.ts';
-import { MariadbOutbox } from './events/outbox/mariadb/mariadb-outbox.ts';
-import { OutboxEventPublisher } from './events/outbox/outbox-event-publisher.ts';
-import { Relay } from './events/relay.ts';
-import { TopicNames, type TopicSettings } from './events/topics.ts';
+import { composeOrdering, type Ordering } from './compose-ordering.ts';
+import { EventKeys } from './events/encryption/event-keys.ts';
 import { MariadbOwnership } from './ledger/mariadb/mariadb-ownership.ts';
-import { Leadership } from './locking/leadership.ts';
 import { RedisNodeRegistry } from './node-registry/redis/redis-node-registry.ts';
 import { MariadbInboxStore } from './ordering/mariadb/mariadb-inbox-store.ts';
 import { mariadbLetterStore } from './ordering/mariadb/mariadb-letter-store.ts';
-import { valueOpener } from './ordering/open-value.ts';
-import { OrderHandler } from './ordering/order-handling.ts';
-import { readMessage } from './ordering/read-message.ts';
 import type { ProcessRole } from './process-roles.ts';
 import { MariadbProjectedReads } from './projections/mariadb/mariadb-projected-reads.ts';
 import { MariadbLedgerProof } from './reconciliation/mariadb/mariadb-ledger-proof.ts';
@@ -35,19 +22,12 @@ import { RedisRefill } from './stock/redis/redis-filling.ts';
 import { RedisJournal } from './stock/redis/redis-journal.ts';
 import { Telemetry } from './telemetry/telemetry.ts';
 
-export interface ClusterNodeConfig extends NodeTargets {
+export interface ClusterNodeConfig extends NodeTargets, KafkaSettings {
   roles: ReadonlySet<ProcessRole>;
-  /** Null where no role needs it. */
-  kafka: { brokers: readonly string[]; groupId: string } | null;
-  topics: TopicSettings;
-  outbox: 'relay' | 'debezium';
   poisonRebuildsMax: number;
   tokenKey: Uint8Array;
   spoolFolder: string;
 }
-
-/** A relay that leads and dies is followed by another after this. */
-const RELAY_LEASE_MS = 3_000;
 
 /**
  * Opens a node; on return its roles are at work, and its readiness says when commands can be decided.
@@ -71,9 +51,14 @@ class ClusterComposition {
   /** What is away while reservations go on; null where nothing is. */
   readonly #degraded: (() => string | null)[] = [];
 
+  /** Null: payloads are plain. */
+  readonly #keys: EventKeys | null;
+
   constructor(config: ClusterNodeConfig, closers: Closers) {
     this.#config = config;
     this.#closers = closers;
+    const { keysFile } = config.events;
+    this.#keys = keysFile === null ? null : new EventKeys({ file: keysFile, log: config.log });
   }
 
   async open(): Promise<RunningApplication> {
@@ -83,8 +68,10 @@ class ClusterComposition {
       telemetry: this.#telemetry,
       closers: this.#closers,
     });
+    const ordering = this.#ordering(parts);
+    const kafka = roles.has('relay') || roles.has('consumers') ? await this.#openKafka(parts, ordering) : null;
     if (roles.has('recorder')) await this.#record(parts);
-    if (roles.has('relay')) await this.#publish(parts);
+    if (roles.has('relay')) await kafka?.publish();
     if (roles.has('scheduler')) this.#expire(parts);
     const health = new ClusterHealth({
       engineCounts: () => parts.engine.counts(),
@@ -92,13 +79,36 @@ class ClusterComposition {
       degraded: () => this.#degraded.map((reason) => reason()).filter((reason) => reason !== null),
     });
     await health.start();
+    if (roles.has('consumers')) await kafka?.consume(() => health.ready);
     const reconciled = roles.has('api') ? this.#reconcile(parts, health) : null;
     this.#closers.push(async () => {
       health.stop();
       await reconciled;
     });
     this.#gauges(parts, health);
-    return this.#application(parts, health);
+    return this.#application(parts, ordering, health);
+  }
+
+  #ordering({ executor, masterData, projections, ledger }: NodeParts): Ordering {
+    const { log, events } = this.#config;
+    const { plainMessages } = events;
+    const letterStore = mariadbLetterStore(ledger.connections);
+    const inboxStore = new MariadbInboxStore(ledger.connections);
+    return composeOrdering(
+      { executor, masterData, history: projections.history, letterStore, inboxStore },
+      { keys: this.#keys, plainMessages, telemetry: this.#telemetry, log },
+    );
+  }
+
+  #openKafka(parts: NodeParts, ordering: Ordering): Promise<KafkaWork> {
+    return KafkaWork.open(this.#config, {
+      parts,
+      ordering,
+      keys: this.#keys,
+      telemetry: this.#telemetry,
+      closers: this.#closers,
+      degraded: this.#degraded,
+    });
   }
 
   async #record({ connection, scripts, ledger, states, channel, projections, executor, trouble }: NodeParts) {
@@ -151,57 +161,6 @@ class ClusterComposition {
     };
   }
 
-  /** Where this node leads in it: one publishes at a time, and whoever follows begins at its cursors. */
-  async #publish({ ledger, source, locks, states, onRecorded, trouble }: NodeParts): Promise<void> {
-    const { log } = this.#config;
-    const publisher = await this.#publisher(ledger);
-    const leadership = new Leadership({
-      locks,
-      role: 'relay',
-      ttlMs: RELAY_LEASE_MS,
-      onGained: () => log.info('this node publishes the events'),
-      onLost: () => log.info('this node no longer publishes the events'),
-      onError: (error) => trouble(error as Error),
-    });
-    const relay = new Relay({
-      read: source.readWire,
-      publisher,
-      cursors: new MariadbRelayCursors(ledger.connections),
-      heads: () => ledger.heads(),
-      publishes: () => leadership.leads,
-      onError: trouble,
-      delay: (ms) => delay(ms),
-      onWentBack: ({ partition, epoch, seq }, publishedSeq) => {
-        const reason = `entry ${publishedSeq} was published, the ledger ends at entry ${seq}: it was replaced by an older copy`;
-        states.halt({ partition, epoch, seq: publishedSeq }, 'ledger-went-back', reason).catch(trouble);
-      },
-    });
-    leadership.start();
-    this.#closers.push(() => leadership.stop());
-    await relay.start(await ledger.heads());
-    this.#closers.push(() => relay.stop());
-    onRecorded.push((partition, seq) => relay.recorded(partition, seq));
-    this.#telemetry.gauge('holdfast_relay_lag_entries', 'Entries recorded and not yet published', () => relay.lag());
-  }
-
-  async #publisher({ connections }: NodeParts['ledger']): Promise<EventPublisher<WireEvent>> {
-    const { kafka, topics, outbox, log } = this.#config;
-    if (kafka === null) throw new Error('the role relay needs Kafka');
-    const { brokers } = kafka;
-    const names = new TopicNames(topics);
-    const kafkaTopics = new KafkaTopics({ brokers, names, log });
-    await kafkaTopics.start();
-    this.#closers.push(() => kafkaTopics.close());
-    if (outbox === 'debezium') {
-      this.#degraded.push(() => (kafkaTopics.problem === null ? null : `Kafka: ${kafkaTopics.problem}`));
-      return new OutboxEventPublisher(await MariadbOutbox.open(connections.writer), names);
-    }
-    const publisher = new KafkaEventPublisher({ brokers, names, topics: kafkaTopics, encryption: null, log });
-    this.#closers.push(() => publisher.close());
-    this.#degraded.push(() => publisher.degraded());
-    return publisher;
-  }
-
   #expire({ engine }: NodeParts): void {
     const expiry = new ExpirySchedule(engine, (latenessMs) =>
       this.#telemetry.expiryLatenessSeconds.observe(latenessMs / 1_000),
@@ -229,24 +188,9 @@ class ClusterComposition {
     set('holdfast_event_streams', 'Subscribers of the in-process bus', () => events.streams);
   }
 
-  /** Every node may go on where another one has left letters that wait: a claim lets one of them do it. */
-  #letters({ ledger, executor, masterData, projections }: NodeParts): ComposedLetters {
-    const letters = composeLetters({
-      store: mariadbLetterStore(ledger.connections),
-      handling: new OrderHandler({ executor, masterData, history: projections.history, now: Date.now }),
-      keys: null,
-      open: valueOpener(null, 'accepted'),
-      log: this.#config.log,
-    });
-    if (this.#config.roles.has('consumers')) letters.redrive.start();
-    this.#closers.push(() => letters.redrive.stop());
-    return letters;
-  }
-
-  #application(parts: NodeParts, health: ClusterHealth): RunningApplication {
+  #application(parts: NodeParts, ordering: Ordering, health: ClusterHealth): RunningApplication {
     const { engine, projections, executor, catalog, masterData, locks, events } = parts;
-    const { node, roles, tokenKey, spoolFolder, database, log } = this.#config;
-    const letters = this.#letters(parts);
+    const { node, roles, tokenKey, spoolFolder, database } = this.#config;
     return {
       mode: 'cluster',
       now: Date.now,
@@ -258,9 +202,9 @@ class ClusterComposition {
       locks,
       spoolFolder,
       events,
-      inbox: composeInbox(new MariadbInboxStore(parts.ledger.connections), { telemetry: this.#telemetry, log }),
-      readMessage: (message) => readMessage(message, valueOpener(null, 'accepted')),
-      letterDesk: letters.desk,
+      inbox: ordering.inbox,
+      readMessage: ordering.readPlain,
+      letterDesk: ordering.desk,
       telemetry: this.#telemetry,
       tokenKey,
       isReady: () => health.ready,

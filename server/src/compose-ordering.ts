@@ -6,6 +6,7 @@ import { OrderConsumer } from './ordering/consumer.ts';
 import type { DeadLetters } from './ordering/dead-letters.ts';
 import type { OrderHandling } from './ordering/handling.ts';
 import { Inbox, type InboxStore } from './ordering/inbox.ts';
+import type { SealMessage } from './ordering/inbox-forwarder.ts';
 import { LetterDesk } from './ordering/letter-desk.ts';
 import type { ReadMessage } from './ordering/message.ts';
 import type { MessageSource } from './ordering/message-source.ts';
@@ -68,6 +69,18 @@ export function composeOrdering(
   const encrypt = keys === null ? null : keys.encrypt.bind(keys);
   const desk = new LetterDesk({ letters, redrive, readPlain, open, encrypt });
   return { read, readPlain, handling, inbox, letters, redrive, desk };
+}
+
+/** Encrypts what was handed in by people without Kafka, as other services encrypt what they send. */
+export function sealing(keys: EventKeys, readPlain: ReadMessage): SealMessage {
+  return ({ topic, key, text }) => {
+    const value = Buffer.from(text);
+    const result = readPlain({ topic, partition: 0, offset: 0n, key, headers: new Map(), value, at: 0 });
+    // It was read before it was taken in.
+    if (!result.ok) throw new Error(`an event of the inbox cannot be read any more: ${result.reason}`);
+    const { body, eventId } = result.message;
+    return keys.encrypt({ hqId: body.hqId, topic, eventId, value });
+  };
 }
 
 export interface ConsumptionOptions {

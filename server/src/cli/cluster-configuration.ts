@@ -3,6 +3,7 @@ import { hostname } from 'node:os';
 import type { LockServers } from '../compose-locks.ts';
 import { PROCESS_ROLES, type ProcessRole } from '../process-roles.ts';
 import { type Environment, given, isRedisUrl, wrong } from './environment.ts';
+import { type EventConfiguration, readEventConfiguration } from './event-configuration.ts';
 import { UsageError } from './failures.ts';
 import { lockServersOf } from './lock-servers.ts';
 
@@ -41,6 +42,7 @@ export interface ClusterConfiguration {
   locks: LockServers;
   /** Rejected entries of one partition within ten minutes after which it waits for an operator. */
   poisonRebuildsMax: number;
+  events: EventConfiguration;
 }
 
 /**
@@ -59,6 +61,7 @@ export function readClusterConfiguration(environment: Environment, roles?: strin
     outbox: outboxOf(environment),
     locks: lockServersOf(environment),
     poisonRebuildsMax: poisonRebuildsOf(environment),
+    events: readEventConfiguration(environment),
   };
 }
 

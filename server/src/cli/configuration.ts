@@ -1,7 +1,7 @@
 /** What the environment says, checked: a wrong value names its variable and what it may be. */
 import { resolve } from 'node:path';
 import { type Environment, given, wrong } from './environment.ts';
-import { type EventConfiguration, readEventConfiguration } from './event-configuration.ts';
+import { readEventConfiguration } from './event-configuration.ts';
 
 const PORT_DEFAULT = 8083;
 const LOG_LEVELS = ['fatal', 'error', 'warn', 'info', 'debug', 'trace', 'silent'] as const;
@@ -21,7 +21,8 @@ export interface Configuration {
   accessLog: boolean;
   /** Requests a second of one token subject; null: no limit. */
   rateLimit: number | null;
-  events: EventConfiguration;
+  /** How long an event of an order waits for what it speaks of. */
+  earlyEventWaitMs: number;
 }
 
 /** @throws UsageError */
@@ -34,7 +35,7 @@ export function readConfiguration(environment: Environment): Configuration {
     logLevel: oneOf(environment, 'HOLDFAST_LOG', LOG_LEVELS, 'info'),
     accessLog: oneOf(environment, 'HOLDFAST_ACCESS_LOG', ['on', 'off'] as const, 'off') === 'on',
     rateLimit: rateLimitOf(environment),
-    events: readEventConfiguration(environment),
+    earlyEventWaitMs: readEventConfiguration(environment).earlyEventWaitMs,
   };
 }
 

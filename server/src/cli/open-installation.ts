@@ -21,12 +21,17 @@ export async function openInstallation(
   environment: Environment,
   { configuration, cluster, log, onFatal }: InstallationOptions,
 ): Promise<RunningApplication> {
-  const { dataFolder, events } = configuration;
-  if (cluster === null) return (await import('../compose.ts')).openApplication({ dataFolder, log, onFatal, earlyEventWaitMs: events.earlyEventWaitMs });
+  const { dataFolder, earlyEventWaitMs } = configuration;
+  if (cluster === null)
+    return (await import('../compose.ts')).openApplication({
+      dataFolder,
+      log,
+      onFatal,
+      earlyEventWaitMs,
+    });
   const { openClusterNode } = await import('../compose-cluster.ts');
   return openClusterNode({
     ...cluster,
-    events,
     tokenKey: tokenKey(environment),
     spoolFolder: join(dataFolder, 'imports'),
     log,

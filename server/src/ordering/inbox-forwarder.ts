@@ -19,6 +19,9 @@ export interface ForwardedMessage {
   text: string;
 }
 
+/** A message as it goes over the wire: encrypted, with the headers that say so. */
+export type SealMessage = (message: ForwardedMessage) => { headers: ReadonlyMap<string, string>; value: Uint8Array };
+
 /** Where the inbox of a cluster is emptied into. */
 export interface InboxBroker {
   /**

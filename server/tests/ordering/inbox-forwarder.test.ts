@@ -52,7 +52,7 @@ describeWith(['kafka', 'mariadb'], 'the way from the inbox to Kafka', () => {
   async function start(): Promise<InboxForwarder> {
     const brokers = [kafka.bootstrapServers];
     const topics = new KafkaTopics({ brokers, names, partitions: 3, log: { info: () => undefined } });
-    const broker = new KafkaInboxBroker({ brokers, names, onMissingTopic: () => topics.check() });
+    const broker = new KafkaInboxBroker({ brokers, names, onMissingTopic: () => topics.check(), seal: null });
     closers.push(
       () => topics.close(),
       () => broker.close(),
