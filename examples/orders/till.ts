@@ -36,13 +36,14 @@ async function openStore(holdfast: Holdfast): Promise<void> {
 
 /** Returns the units that were sold. */
 async function serve(till: Client, { name, quantity, pays }: Customer, orderId: string): Promise<number> {
-  const reserve = { storeId: STORE, transactionId: orderId, orderId, items: [{ productId: PRODUCT, quantity }] };
+  const reserve = { storeId: STORE, transactionId: orderId, items: [{ productId: PRODUCT, quantity }] };
   const held = await till.send('POST', '/inventory/reserve', reserve);
   if (held.status === 409) {
     const [line] = held.body.lines;
     console.log(`${name}: asks for ${quantity}, there is ${line.available}`);
     return 0;
   }
+  if (held.status !== 201) throw new Error(`reserve: ${held.status} ${JSON.stringify(held.body)}`);
   const { reservationId } = held.body;
   if (pays === 'not') {
     await till.must('DELETE', `/inventory/reserve/${reservationId}`);
