@@ -42,7 +42,7 @@ export async function startHoldfast(cluster: boolean): Promise<Holdfast> {
     PATH: process.env.PATH,
     HOLDFAST_DATA: DATA,
     HOLDFAST_PORT: String(port),
-    HOLDFAST_LOG: 'warn',
+    HOLDFAST_LOG: 'error',
     ...(cluster ? await clusterEnvironment() : {}),
   };
   const program = join(ROOT, 'server', 'src', 'main.ts');

@@ -77,10 +77,8 @@ export class OrderHandler implements OrderHandling {
     }
   }
 
-  /** A reservation that was sold for this order over HTTP, and acknowledged before, is all that the order may have. */
   async #place(message: OrderMessage, body: Body<'placed'>): Promise<Handling> {
     const { hqId, orderId, storeId, ttlMs, items } = body;
-    if ((await this.#parts.history.reservationOfOrder(hqId, orderId)) !== null) return done(true);
     const execution = await this.#execute(message, operationIdOf.placed(orderId), fingerprintOf(body), {
       type: 'reserve',
       reservationId: reservationIdOfOrder(hqId, orderId),

@@ -1,7 +1,6 @@
 /** Bytes of strangers → an order's message, or why not. Nothing that comes in makes it throw. */
 import { ID_PATTERN, OPERATION_ID_PATTERN } from '../stock/identifiers.ts';
 import { schemaProblem, typeProblem } from './event-type.ts';
-import { shown } from './foreign-text.ts';
 import type { ConsumedMessage, OrderEventBody, ReadResult } from './message.ts';
 import type { OpenValue } from './open-value.ts';
 import { readData } from './read-data.ts';
@@ -42,22 +41,19 @@ function readEnveloped(
   const read = readData(topic, data);
   if (!read.ok) return refused('INVALID', read.reason);
   const body = read.value;
-  const { name, id } = keyOf(body);
-  if (message.key !== null && message.key !== '' && message.key !== id) {
-    return refused('INVALID', `the key is ${shown(message.key)}, but ${name} is "${id}"; they must be the same`);
-  }
+  const id = subjectOf(body);
   if (encryptedFor !== null && (encryptedFor.hqId !== body.hqId || encryptedFor.eventId !== eventId)) {
     return refused('NOT_AUTHENTIC', 'it was encrypted for another HQ or event than the one that it holds');
   }
   const correlationId =
     [data.correlationId, envelope.correlationId, headers.get('x-correlation-id')].find(isCorrelationId) ?? id;
   const who = typeof source === 'string' && SOURCE.test(source) ? source : topic;
-  return { ok: true, message: { topic, key: id, eventId, source: who, correlationId, body } };
+  return { ok: true, message: { topic, key: message.key || id, eventId, source: who, correlationId, body } };
 }
 
-/** Messages of one order, or product, keep their order. */
-function keyOf(body: OrderEventBody): { name: string; id: string } {
-  return body.kind === 'sku-created' ? { name: 'skuId', id: body.skuId } : { name: 'orderId', id: body.orderId };
+/** What keeps the order of messages whose producer gave them no key. */
+function subjectOf(body: OrderEventBody): string {
+  return body.kind === 'sku-created' ? body.skuId : body.orderId;
 }
 
 /** One that is none of ours is no reason to refuse an order. */

@@ -70,15 +70,6 @@ describeOrderRigs('orders by event', (rig: () => OrderRig) => {
     expect(await shop.level('S1', 'P9')).toBe('1 1');
   });
 
-  it('reserves nothing for an order that was sold over HTTP before', async () => {
-    const reservationId = await shop.reserveOverHttp('S1/P1 2');
-    await shop.command({ type: 'confirm', reservationId, orderId: ORDER, keepRest: false });
-    expect(await shop.tell(shop.placed())).toBe('done again');
-    expect(await shop.tell(shop.completed())).toBe('done');
-    expect(await shop.published()).toEqual(['stock.reserved', 'stock.confirmed', 'stock.updated S1/P1 -2']);
-    expect(await shop.level()).toBe('8 0');
-  });
-
   it.each([
     ['all that is held', null, '8 0', '9 0'],
     ['the same lines', ['S2/P2 1', 'S1/P1 2'], '8 0', '9 0'],

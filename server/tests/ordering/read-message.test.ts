@@ -248,11 +248,6 @@ describe('a message that cannot be read', () => {
       'INVALID the lines of PRD001 at STORE001 come to 1200000',
     ],
     [
-      'another key',
-      message(topic, plain(topic, data), { key: 'ORD9' }),
-      'INVALID the key is "ORD9", but orderId is "ORD123456"',
-    ],
-    [
       'ttlMs out of range',
       message('order.placed', plain('order.placed', { ...GOOD['order.placed'], ttlMs: 999 })),
       'INVALID ttlMs is 999, but it must be a whole number from 1000 to 3600000',
