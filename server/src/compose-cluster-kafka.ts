@@ -15,10 +15,10 @@ import { registerSchemas } from './events/registry/register-schemas.ts';
 import { Relay } from './events/relay.ts';
 import { TopicNames, type TopicSettings } from './events/topics.ts';
 import { Leadership } from './locking/leadership.ts';
-import { InboxForwarder } from './ordering/inbox-forwarder.ts';
-import { DeadLetterSender } from './ordering/kafka/dead-letter-sender.ts';
-import { KafkaInboxBroker } from './ordering/kafka/kafka-inbox-broker.ts';
-import { KafkaMessageSource } from './ordering/kafka/kafka-message-source.ts';
+import { KafkaMessageSource } from './ordering/consuming/kafka/kafka-message-source.ts';
+import { InboxForwarder } from './ordering/inbox/inbox-forwarder.ts';
+import { KafkaInboxBroker } from './ordering/inbox/kafka/kafka-inbox-broker.ts';
+import { DeadLetterSender } from './ordering/letters/kafka/dead-letter-sender.ts';
 import type { Telemetry } from './telemetry/telemetry.ts';
 
 export interface KafkaSettings {

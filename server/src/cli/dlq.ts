@@ -1,8 +1,8 @@
 /** `holdfast dlq`: the dead letters, listed, shown, redriven, dropped. */
 
 import type { ConsumedTopic } from '../events/topics.ts';
-import type { LetterStatus } from '../ordering/dead-letters.ts';
-import type { LetterDesk, ShownLetter } from '../ordering/letter-desk.ts';
+import type { LetterStatus } from '../ordering/letters/dead-letters.ts';
+import type { LetterDesk, ShownLetter } from '../ordering/letters/letter-desk.ts';
 import type { Page } from '../projections/history-reads.ts';
 import type { Environment } from './environment.ts';
 import { CommandFailed, UsageError } from './failures.ts';

@@ -5,7 +5,7 @@
 import { Argument, Command, Option } from 'commander';
 import { ROLES } from '../access/roles.ts';
 import type { ImportKind } from '../catalog/import/columns.ts';
-import { LETTER_STATUSES } from '../ordering/dead-letters.ts';
+import { LETTER_STATUSES } from '../ordering/letters/dead-letters.ts';
 import type { DlqAction, DlqOptions } from './dlq.ts';
 import type { Environment } from './environment.ts';
 import type { TailOptions } from './events.ts';

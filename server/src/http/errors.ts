@@ -5,7 +5,7 @@ import { CatalogUnavailable } from '../catalog/catalog.ts';
 import { NotConfigured } from '../catalog/master-data.ts';
 import { InvalidCursor } from '../events/event-feed.ts';
 import { LedgerUnavailable } from '../ledger/ledger.ts';
-import { InboxFull, InboxUnavailable } from '../ordering/inbox.ts';
+import { InboxFull, InboxUnavailable } from '../ordering/inbox/inbox.ts';
 import { HistoryBehind } from '../projections/history-reads.ts';
 import { EngineNotOpen } from '../stock/stock-engine.ts';
 import { problemAnswer, sendAnswer } from './answer.ts';

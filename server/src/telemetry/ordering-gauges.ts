@@ -1,6 +1,6 @@
-import type { OrderConsumer } from '../ordering/consumer.ts';
-import type { DeadLetters } from '../ordering/dead-letters.ts';
-import type { MessageSource } from '../ordering/message-source.ts';
+import type { OrderConsumer } from '../ordering/consuming/consumer.ts';
+import type { MessageSource } from '../ordering/consuming/message-source.ts';
+import type { DeadLetters } from '../ordering/letters/dead-letters.ts';
 import type { Telemetry } from './telemetry.ts';
 
 export interface OrderingGauges {

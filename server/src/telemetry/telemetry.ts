@@ -1,6 +1,6 @@
 import { Counter, collectDefaultMetrics, Gauge, Registry } from 'prom-client';
 import type { LockObserver } from '../locking/locks.ts';
-import type { ConsumptionObserver } from '../ordering/consumer.ts';
+import type { ConsumptionObserver } from '../ordering/consuming/consumer.ts';
 import { type Entry, isOpen } from '../stock/entry.ts';
 import { FastCounter, FastHistogram } from './figures.ts';
 

@@ -3,9 +3,9 @@ import { join } from 'node:path';
 import { afterAll, beforeAll, describe, expect, it } from 'vitest';
 import { writtenLetters } from '../../src/cli/dlq.ts';
 import { SqliteLedger } from '../../src/ledger/sqlite/sqlite-ledger.ts';
-import type { ShownLetter } from '../../src/ordering/letter-desk.ts';
-import { sqliteLetterStore } from '../../src/ordering/sqlite/sqlite-letter-store.ts';
-import { StoredDeadLetters } from '../../src/ordering/stored-dead-letters.ts';
+import type { ShownLetter } from '../../src/ordering/letters/letter-desk.ts';
+import { sqliteLetterStore } from '../../src/ordering/letters/sqlite/sqlite-letter-store.ts';
+import { StoredDeadLetters } from '../../src/ordering/letters/stored-dead-letters.ts';
 import { holdfast, newFolder, ServerProcess } from '../http/support/server-process.ts';
 import { letter } from '../ordering/letter-adapters.ts';
 

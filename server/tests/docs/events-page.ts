@@ -3,7 +3,7 @@ import { published } from '../../src/events/catalogue/catalogue.ts';
 import { consumed } from '../../src/events/catalogue/consumed.ts';
 import type { JsonSchema } from '../../src/events/catalogue/schemas.ts';
 import type { ConsumedTopic } from '../../src/events/topics.ts';
-import type { DeadLetter } from '../../src/ordering/dead-letters.ts';
+import type { DeadLetter } from '../../src/ordering/letters/dead-letters.ts';
 import { ID_PATTERN } from '../../src/stock/identifiers.ts';
 import { consumedExamples, publishedExamples } from './event-examples.ts';
 

@@ -6,7 +6,7 @@ import { buildProgram } from '../../src/cli/program.ts';
 import { published } from '../../src/events/catalogue/catalogue.ts';
 import type { ConsumedTopic } from '../../src/events/topics.ts';
 import { PROBLEMS } from '../../src/http/problems.ts';
-import { readMessage } from '../../src/ordering/read-message.ts';
+import { readMessage } from '../../src/ordering/messages/read-message.ts';
 import { decodeEntry, encodeEntry } from '../../src/stock/entry-codec.ts';
 import * as limits from '../../src/stock/limits.ts';
 import { isPassing, type Outcome } from '../../src/stock/outcome.ts';

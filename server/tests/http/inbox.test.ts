@@ -1,6 +1,6 @@
 /** Events that are handed in over HTTP: what is answered is stored, what is refused is not. */
 import { afterAll, beforeAll, expect, it } from 'vitest';
-import type { InboxEvent } from '../../src/ordering/inbox.ts';
+import type { InboxEvent } from '../../src/ordering/inbox/inbox.ts';
 import { inboxOver } from '../ordering/inbox-stores.ts';
 import { ServerProcess } from './support/server-process.ts';
 import { TestServer } from './support/test-server.ts';
@@ -124,7 +124,7 @@ it('what was answered 202 outlives a kill -9', async () => {
 /** The ids of the events that a server would begin with. */
 async function leftIn(folder: string): Promise<unknown[]> {
   const { SqliteLedger } = await import('../../src/ledger/sqlite/sqlite-ledger.ts');
-  const { SqliteInboxStore } = await import('../../src/ordering/sqlite/sqlite-inbox-store.ts');
+  const { SqliteInboxStore } = await import('../../src/ordering/inbox/sqlite/sqlite-inbox-store.ts');
   const ledger = await SqliteLedger.open(`${folder}/ledger.db`);
   const events = await new SqliteInboxStore(ledger.threads).read({ afterId: 0, limit: 10_000 });
   await ledger.close();

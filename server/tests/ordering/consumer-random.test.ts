@@ -4,7 +4,7 @@
  */
 import fc from 'fast-check';
 import { afterEach, beforeEach, expect, it, vi } from 'vitest';
-import type { Handling } from '../../src/ordering/handling.ts';
+import type { Handling } from '../../src/ordering/handling/handling.ts';
 import { Random } from '../simulation/random.ts';
 import { DONE, Member, type PartitionName, World } from './consumer-world.ts';
 

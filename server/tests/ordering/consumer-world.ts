@@ -4,10 +4,10 @@
  */
 import { vi } from 'vitest';
 import type { ConsumedTopic } from '../../src/events/topics.ts';
-import { OrderConsumer } from '../../src/ordering/consumer.ts';
-import type { Handling, OrderHandling } from '../../src/ordering/handling.ts';
-import type { ConsumedMessage, OrderMessage, ReadResult } from '../../src/ordering/message.ts';
-import type { AssignedPartition } from '../../src/ordering/message-source.ts';
+import { OrderConsumer } from '../../src/ordering/consuming/consumer.ts';
+import type { AssignedPartition } from '../../src/ordering/consuming/message-source.ts';
+import type { Handling, OrderHandling } from '../../src/ordering/handling/handling.ts';
+import type { ConsumedMessage, OrderMessage, ReadResult } from '../../src/ordering/messages/message.ts';
 import { LettersInMemory } from './letters-in-memory.ts';
 
 export const EARLY_MS = 30_000;

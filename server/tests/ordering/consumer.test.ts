@@ -1,7 +1,7 @@
 /** Lanes, pauses, bounds and offsets of the consumer, on a clock that the tests move. */
 import { afterEach, beforeEach, describe, expect, it, vi } from 'vitest';
-import type { ConsumedMessage } from '../../src/ordering/message.ts';
-import type { AssignedPartition } from '../../src/ordering/message-source.ts';
+import type { AssignedPartition } from '../../src/ordering/consuming/message-source.ts';
+import type { ConsumedMessage } from '../../src/ordering/messages/message.ts';
 import { DONE, EARLY_MS, Member, type Plan, World } from './consumer-world.ts';
 
 const PLACED = 'order.placed/0';

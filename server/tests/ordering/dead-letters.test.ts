@@ -1,7 +1,7 @@
 import { setTimeout as delay } from 'node:timers/promises';
 import { afterEach, beforeEach, expect, it } from 'vitest';
 import { InvalidCursor } from '../../src/events/event-feed.ts';
-import type { DeadLetter, DeadLetters, NewLetter } from '../../src/ordering/dead-letters.ts';
+import type { DeadLetter, DeadLetters, NewLetter } from '../../src/ordering/letters/dead-letters.ts';
 import { describeLetters, type LetterFixture, letter } from './letter-adapters.ts';
 
 const TOPIC = 'order.completed';

@@ -1,10 +1,10 @@
 /** The inbox of an embedded installation as a source: in order per topic, from the first that is not handled. */
 import { afterEach, beforeEach, expect, it } from 'vitest';
 import type { ConsumedTopic } from '../../src/events/topics.ts';
-import type { Inbox } from '../../src/ordering/inbox.ts';
-import { InboxSource } from '../../src/ordering/inbox-source.ts';
-import type { ConsumedMessage } from '../../src/ordering/message.ts';
-import type { AssignedPartition, MessageSink } from '../../src/ordering/message-source.ts';
+import type { AssignedPartition, MessageSink } from '../../src/ordering/consuming/message-source.ts';
+import type { Inbox } from '../../src/ordering/inbox/inbox.ts';
+import { InboxSource } from '../../src/ordering/inbox/inbox-source.ts';
+import type { ConsumedMessage } from '../../src/ordering/messages/message.ts';
 import { until as untilWithin } from '../support/servers/until.ts';
 import { inboxOver, type OpenedStore, placedOrder, type StoreFixture, sqliteStores } from './inbox-stores.ts';
 

@@ -1,6 +1,6 @@
 /** What was put into the inbox is there, in its order, until it is taken out; and what is refused is not. */
 import { afterEach, beforeEach, expect, it } from 'vitest';
-import { type InboxEvent, InboxFull, type InboxStore, InboxUnavailable } from '../../src/ordering/inbox.ts';
+import { type InboxEvent, InboxFull, type InboxStore, InboxUnavailable } from '../../src/ordering/inbox/inbox.ts';
 import { describeInboxStores, inboxOver, type OpenedStore, placedOrder, type StoreFixture } from './inbox-stores.ts';
 
 const ALL = { afterId: 0, limit: 10_000 };

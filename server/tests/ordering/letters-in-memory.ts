@@ -1,7 +1,7 @@
 /** Dead letters as their port says, for questions of scheduling; the real ones are tested in suites of their own. */
 import type { ConsumedTopic } from '../../src/events/topics.ts';
-import type { DeadLetters, NewLetter } from '../../src/ordering/dead-letters.ts';
-import type { ConsumedMessage, OrderMessage } from '../../src/ordering/message.ts';
+import type { DeadLetters, NewLetter } from '../../src/ordering/letters/dead-letters.ts';
+import type { ConsumedMessage, OrderMessage } from '../../src/ordering/messages/message.ts';
 
 export interface KeptLetter extends NewLetter {
   status: 'parked' | 'waiting' | 'redriven';

@@ -1,8 +1,8 @@
 /** Messages as other teams' services send them. */
 import type { ConsumedTopic } from '../../src/events/topics.ts';
-import type { ConsumedMessage, ReadResult } from '../../src/ordering/message.ts';
-import { valueOpener } from '../../src/ordering/open-value.ts';
-import { readMessage } from '../../src/ordering/read-message.ts';
+import type { ConsumedMessage, ReadResult } from '../../src/ordering/messages/message.ts';
+import { valueOpener } from '../../src/ordering/messages/open-value.ts';
+import { readMessage } from '../../src/ordering/messages/read-message.ts';
 
 /** As in the contract. */
 export const GOOD = {

@@ -1,7 +1,7 @@
 /** What becomes of each event of an order, whatever came before it, over each engine and ledger. */
 import { beforeEach, expect, it } from 'vitest';
-import { OrderHandler } from '../../src/ordering/order-handling.ts';
-import { operationIdOf } from '../../src/ordering/order-operations.ts';
+import { OrderHandler } from '../../src/ordering/handling/order-handling.ts';
+import { operationIdOf } from '../../src/ordering/handling/order-operations.ts';
 import { HistoryBehind } from '../../src/projections/history-reads.ts';
 import { reservationIdOfOrder } from '../../src/stock/identifiers.ts';
 import { ID_LENGTH_MAX, OPERATION_ID_LENGTH_MAX } from '../../src/stock/limits.ts';

@@ -6,7 +6,7 @@ import { MariadbCatalog } from '../../src/catalog/mariadb/mariadb-catalog.ts';
 import { MasterData } from '../../src/catalog/master-data.ts';
 import { SqliteCatalog } from '../../src/catalog/sqlite/sqlite-catalog.ts';
 import type { SqliteLedger } from '../../src/ledger/sqlite/sqlite-ledger.ts';
-import type { OrderHandlerParts } from '../../src/ordering/order-handling.ts';
+import type { OrderHandlerParts } from '../../src/ordering/handling/order-handling.ts';
 import type { CommandExecutor } from '../../src/recording/command-executor.ts';
 import type { Entry } from '../../src/stock/entry.ts';
 import { decodeEntry } from '../../src/stock/entry-codec.ts';

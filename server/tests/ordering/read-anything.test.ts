@@ -3,7 +3,7 @@ import fc from 'fast-check';
 import { Compile } from 'typebox/compile';
 import { describe, expect, it } from 'vitest';
 import { consumed } from '../../src/events/catalogue/consumed.ts';
-import type { ConsumedMessage } from '../../src/ordering/message.ts';
+import type { ConsumedMessage } from '../../src/ordering/messages/message.ts';
 import { ID_PATTERN } from '../../src/stock/identifiers.ts';
 import { binary, GOOD, message, plain, read, structured, TOPICS } from './messages.ts';
 

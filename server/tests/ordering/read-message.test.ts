@@ -1,7 +1,7 @@
 /** What is accepted from producers, and what each thing that is not is called. */
 import { describe, expect, it } from 'vitest';
 import type { ConsumedTopic } from '../../src/events/topics.ts';
-import type { OrderEventBody } from '../../src/ordering/message.ts';
+import type { OrderEventBody } from '../../src/ordering/messages/message.ts';
 import { binary, GOOD, message, plain, read, refusalOf, structured, TOPICS } from './messages.ts';
 
 const BODIES: Record<ConsumedTopic, OrderEventBody> = {

@@ -1,8 +1,8 @@
 import { afterEach, beforeEach, expect, it } from 'vitest';
-import type { DeadLetter, DeadLetters } from '../../src/ordering/dead-letters.ts';
-import type { Handling, OrderHandling } from '../../src/ordering/handling.ts';
-import type { OrderMessage, ReadMessage } from '../../src/ordering/message.ts';
-import { Redrive } from '../../src/ordering/redrive.ts';
+import type { Handling, OrderHandling } from '../../src/ordering/handling/handling.ts';
+import type { DeadLetter, DeadLetters } from '../../src/ordering/letters/dead-letters.ts';
+import { Redrive } from '../../src/ordering/letters/redrive.ts';
+import type { OrderMessage, ReadMessage } from '../../src/ordering/messages/message.ts';
 import { describeLetters, type LetterFixture, letter } from './letter-adapters.ts';
 
 const DONE: Handling = { status: 'done', replayed: false };

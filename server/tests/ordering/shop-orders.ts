@@ -2,9 +2,9 @@
 
 import type { StockEvent } from '../../src/events/event-feed.ts';
 import { eventsOf } from '../../src/events/events-of.ts';
-import type { Handling } from '../../src/ordering/handling.ts';
-import type { OrderMessage, SoldLine } from '../../src/ordering/message.ts';
-import { OrderHandler } from '../../src/ordering/order-handling.ts';
+import type { Handling } from '../../src/ordering/handling/handling.ts';
+import { OrderHandler } from '../../src/ordering/handling/order-handling.ts';
+import type { OrderMessage, SoldLine } from '../../src/ordering/messages/message.ts';
 import type { Command } from '../../src/stock/commands.ts';
 import type { Entry, Hold } from '../../src/stock/entry.ts';
 import { newReservationId, partitionOf, reservationIdOfOrder } from '../../src/stock/identifiers.ts';

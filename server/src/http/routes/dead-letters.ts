@@ -4,7 +4,7 @@ import type { FastifyRequest } from 'fastify';
 import Type from 'typebox';
 import type { Caller } from '../../access/caller.ts';
 import { CONSUMED_TOPICS } from '../../events/topics.ts';
-import { type DeadLetter, LETTER_STATUSES } from '../../ordering/dead-letters.ts';
+import { type DeadLetter, LETTER_STATUSES } from '../../ordering/letters/dead-letters.ts';
 import { sendJson } from '../answer.ts';
 import { Problem } from '../problems.ts';
 import { instantOf, pageOf, readNumbersAndBooleans } from '../query.ts';

@@ -3,7 +3,7 @@ import type { FastifyPluginCallbackTypebox } from '@fastify/type-provider-typebo
 import Type from 'typebox';
 import type { Caller } from '../../access/caller.ts';
 import { CONSUMED_TOPICS } from '../../events/topics.ts';
-import type { OrderMessage, ReadMessage } from '../../ordering/message.ts';
+import type { OrderMessage, ReadMessage } from '../../ordering/messages/message.ts';
 import { sendAnswer, success } from '../answer.ts';
 import { Problem } from '../problems.ts';
 import { handInResponses, strict } from '../schemas.ts';

@@ -5,8 +5,8 @@ import { SqliteCatalogStore } from '../../catalog/sqlite/sqlite-catalog-store.ts
 import { batchOf, ENTRIES_PER_BATCH, firstEntryAfter } from '../../events/event-batch.ts';
 import type { EventFilter } from '../../events/event-feed.ts';
 import type { EventPosition } from '../../events/event-source.ts';
-import { inboxReads } from '../../ordering/sqlite/inbox-handlers.ts';
-import { letterReads } from '../../ordering/sqlite/letter-handlers.ts';
+import { inboxReads } from '../../ordering/inbox/sqlite/inbox-handlers.ts';
+import { letterReads } from '../../ordering/letters/sqlite/letter-handlers.ts';
 import { serveThread } from '../../threads/serve-thread.ts';
 import { openConnection } from './open-database.ts';
 import { SqliteLedgerStore } from './sqlite-ledger-store.ts';

@@ -1,9 +1,9 @@
 /** Payload encryption: what may not be exchanged, rotation while the process runs, files that cannot be used. */
 import { afterEach, beforeEach, describe, expect, it } from 'vitest';
 import { EventKeys } from '../../../src/events/encryption/event-keys.ts';
-import type { ConsumedMessage } from '../../../src/ordering/message.ts';
-import { valueOpener } from '../../../src/ordering/open-value.ts';
-import { readMessage } from '../../../src/ordering/read-message.ts';
+import type { ConsumedMessage } from '../../../src/ordering/messages/message.ts';
+import { valueOpener } from '../../../src/ordering/messages/open-value.ts';
+import { readMessage } from '../../../src/ordering/messages/read-message.ts';
 import { GOOD, message, plain } from '../../ordering/messages.ts';
 import { KeyFile } from './keys.ts';
 

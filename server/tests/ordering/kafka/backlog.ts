@@ -1,7 +1,7 @@
 /** Topics full of messages. */
 import { Admin, type MessageToProduce, Producer } from '@platformatic/kafka';
 import type { ConsumedTopic, TopicNames } from '../../../src/events/topics.ts';
-import type { ConsumedMessage } from '../../../src/ordering/message.ts';
+import type { ConsumedMessage } from '../../../src/ordering/messages/message.ts';
 
 export const TOPICS: readonly ConsumedTopic[] = ['order.placed', 'order.completed'];
 

@@ -2,8 +2,8 @@
 import { Producer } from '@platformatic/kafka';
 import { afterAll, afterEach, beforeAll, beforeEach, expect, it, vi } from 'vitest';
 import { TopicNames } from '../../../src/events/topics.ts';
-import { KafkaMessageSource } from '../../../src/ordering/kafka/kafka-message-source.ts';
-import type { ConsumedMessage } from '../../../src/ordering/message.ts';
+import { KafkaMessageSource } from '../../../src/ordering/consuming/kafka/kafka-message-source.ts';
+import type { ConsumedMessage } from '../../../src/ordering/messages/message.ts';
 import { type KafkaTestServer, startKafka } from '../../support/servers/kafka.ts';
 import { describeWith } from '../../support/servers/servers.ts';
 import { until } from '../../support/servers/until.ts';

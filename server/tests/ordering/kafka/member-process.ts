@@ -1,7 +1,7 @@
 /** A member as a process of its own, to be killed: `brokers prefix groupId name`. Its notes go to standard output. */
 import { writeSync } from 'node:fs';
 import { TopicNames } from '../../../src/events/topics.ts';
-import { KafkaMessageSource } from '../../../src/ordering/kafka/kafka-message-source.ts';
+import { KafkaMessageSource } from '../../../src/ordering/consuming/kafka/kafka-message-source.ts';
 import { usualHandleMs } from './backlog.ts';
 import { RecordingSink } from './recording-sink.ts';
 

@@ -1,8 +1,8 @@
 /** A sink that does nothing with a message but take its time, and notes who had it and when. */
 import { setTimeout as delay } from 'node:timers/promises';
 import type { ConsumedTopic } from '../../../src/events/topics.ts';
-import type { ConsumedMessage } from '../../../src/ordering/message.ts';
-import type { AssignedPartition, MessageSink } from '../../../src/ordering/message-source.ts';
+import type { AssignedPartition, MessageSink } from '../../../src/ordering/consuming/message-source.ts';
+import type { ConsumedMessage } from '../../../src/ordering/messages/message.ts';
 
 /** Epoch milliseconds with fractions: the same clock for every process of this machine. */
 export function now(): number {

@@ -5,7 +5,7 @@
  */
 import { Consumer } from '@platformatic/kafka';
 import type { ConsumedTopic, TopicNames } from '../../../src/events/topics.ts';
-import type { AssignedPartition, MessageSink, MessageSource } from '../../../src/ordering/message-source.ts';
+import type { AssignedPartition, MessageSink, MessageSource } from '../../../src/ordering/consuming/message-source.ts';
 
 const COMMIT_MS = 150;
 

@@ -1,0 +1,104 @@
+/**
+ * The dead letters as a consumer meets them: it parks, queues behind what is parked, and knows without asking which
+ * keys may be blocked. A key that it believes blocked is asked about before it is acted on; one that it believes free
+ * is free, for nobody else parks messages of the partitions that are this consumer's.
+ */
+import type { ConsumedTopic } from '../../events/topics.ts';
+import type { DeadLetters, NewLetter } from '../letters/dead-letters.ts';
+
+export interface LetterBoxParts {
+  letters: DeadLetters;
+  log: { warn(message: string): void };
+}
+
+export class LetterBox {
+  readonly #parts: LetterBoxParts;
+  /** Each with the last look that had begun when it was parked here; infinite while that is under way. */
+  readonly #blocked = new Map<string, number>();
+  #looks = 0;
+  #looking: Promise<boolean> | null = null;
+  #lookingNext: Promise<boolean> | null = null;
+  #problem: string | null = null;
+
+  constructor(parts: LetterBoxParts) {
+    this.#parts = parts;
+  }
+
+  /** Why nothing can be parked, or read of what is; null: all is well. */
+  get problem(): string | null {
+    return this.#problem;
+  }
+
+  isBlocked(topic: ConsumedTopic, key: string): boolean {
+    return this.#blocked.has(nameOf(topic, key));
+  }
+
+  /** Reads which keys are blocked, after this call. @returns whether they could be read */
+  look(): Promise<boolean> {
+    if (this.#looking === null) return this.#lookNow();
+    // The one under way may have read before whoever asks now had a reason to.
+    this.#lookingNext ??= this.#looking.then(() => this.#lookNow());
+    return this.#lookingNext;
+  }
+
+  /** @returns whether it is parked; else it is worth trying again */
+  async park(letter: NewLetter): Promise<boolean> {
+    const { key, message } = letter;
+    const name = key === null ? null : nameOf(message.topic, key);
+    if (name !== null) this.#blocked.set(name, Number.POSITIVE_INFINITY);
+    const parked = await this.#ask(() => this.#parts.letters.park(letter).then(() => true));
+    if (parked && name !== null) this.#blocked.set(name, this.#looks);
+    return parked ?? false;
+  }
+
+  /** `free`: nothing of its key is parked any more, it is to be handled. */
+  async queueBehind(letter: NewLetter & { key: string }): Promise<'queued' | 'free' | 'unavailable'> {
+    const queued = await this.#ask(() => this.#parts.letters.queueBehind(letter));
+    if (queued === null) return 'unavailable';
+    if (queued) return 'queued';
+    this.#blocked.delete(nameOf(letter.message.topic, letter.key));
+    return 'free';
+  }
+
+  #lookNow(): Promise<boolean> {
+    this.#looking = this.#readBlocked().finally(() => {
+      this.#looking = null;
+    });
+    this.#lookingNext = null;
+    return this.#looking;
+  }
+
+  async #readBlocked(): Promise<boolean> {
+    this.#looks += 1;
+    const look = this.#looks;
+    const keys = await this.#ask(() => this.#parts.letters.blockedKeys());
+    if (keys === null) return false;
+    const names = new Set(keys.map(({ topic, key }) => nameOf(topic, key)));
+    // What was parked here since the look began may be missing from what it read.
+    for (const [name, since] of this.#blocked) if (since < look && !names.has(name)) this.#blocked.delete(name);
+    for (const name of names) if (!this.#blocked.has(name)) this.#blocked.set(name, 0);
+    return true;
+  }
+
+  /** Null: there is no answer now. */
+  async #ask<T>(question: () => Promise<T>): Promise<T | null> {
+    try {
+      const answer = await question();
+      this.#problem = null;
+      return answer;
+    } catch (error) {
+      const problem = (error as Error).message;
+      if (this.#problem !== problem) {
+        this.#parts.log.warn(
+          `the dead letters do not answer, what is to be parked waits and is tried again: ${problem}`,
+        );
+      }
+      this.#problem = problem;
+      return null;
+    }
+  }
+}
+
+function nameOf(topic: ConsumedTopic, key: string): string {
+  return `${topic} ${key}`;
+}

@@ -1,0 +1,289 @@
+/**
+ * What is done with the rows of dead letters, as statements that an adapter carries out one after the other and
+ * answers: one text for both databases. A change is one transaction, and locks the line of its key first, so that what
+ * comes to the end of a line never misses what ends it.
+ */
+import type { ConsumedTopic } from '../../events/topics.ts';
+import type { Correction, LetterQuery, LetterStatus, NewLetter, OpenKey } from './dead-letters.ts';
+import {
+  correctedColumns,
+  keyHash,
+  LETTER_FIELDS,
+  type LetterRecord,
+  type LetterValue,
+  newRow,
+  reasonText,
+} from './letter-rows.ts';
+
+/** A page of letters holds at most so many bytes of values, but always one letter. */
+const PAGE_BYTES_MAX = 4_194_304;
+
+export interface LetterStatement {
+  sql: string;
+  values: LetterValue[];
+  /** Answered by rows; otherwise by how many it changed. */
+  reads: boolean;
+}
+
+export interface LetterAnswer {
+  rows: unknown[];
+  changed: number;
+}
+
+export type LetterWork<T> = Generator<LetterStatement, T, LetterAnswer>;
+
+/** What the two databases say differently. */
+export interface LetterDialect {
+  /** Epoch milliseconds by the database's own clock. */
+  now: string;
+  /** Behind an `insert` of a row that may be there: it is left as it is. */
+  unlessThere: (column: string) => string;
+}
+
+interface Line {
+  topic: ConsumedTopic;
+  keyHash: string;
+}
+
+const OPEN = "status in ('parked', 'waiting')";
+const IN_LINE = 'topic = ? and key_hash = ? and in_line = 1';
+
+export class LetterStatements {
+  readonly #dialect: LetterDialect;
+
+  constructor(dialect: LetterDialect) {
+    this.#dialect = dialect;
+  }
+
+  *park(letter: NewLetter, receivedAt: number): LetterWork<void> {
+    if (letter.key !== null) yield* this.#lock(lineOf(letter.message.topic, letter.key));
+    yield this.#insert('dead_letters', newRow(letter, 'parked', receivedAt), 'id');
+  }
+
+  *queueBehind(letter: NewLetter, receivedAt: number): LetterWork<boolean> {
+    if (letter.key === null) return false;
+    const line = lineOf(letter.message.topic, letter.key);
+    yield* this.#lock(line);
+    const { topic, partition, offset, at } = letter.message;
+    const there = yield read(
+      'select id from dead_letters where topic = ? and partition_id = ? and message_offset = ? and at = ?',
+      [topic, partition, String(offset), at],
+    );
+    if (there.rows.length > 0) return true;
+    const open = yield read(`select id from dead_letters where ${IN_LINE} and ${OPEN} limit 1`, valuesOf(line));
+    if (open.rows.length === 0) return false;
+    yield this.#insert('dead_letters', newRow(letter, 'waiting', receivedAt), 'id');
+    return true;
+  }
+
+  *claim(id: number, claim: string, leaseMs: number): LetterWork<LetterRecord | null> {
+    if (!(yield* this.#lockLineOf(id))) return null;
+    return yield* this.#claim(id, 'parked', claim, leaseMs);
+  }
+
+  *claimNext(topic: ConsumedTopic, key: string, claim: string, leaseMs: number): LetterWork<LetterRecord | null> {
+    const line = lineOf(topic, key);
+    yield* this.#lock(line);
+    const first = yield read(
+      `select id from dead_letters where ${IN_LINE} and status = 'waiting'
+       and not exists (select 1 from dead_letters parked where parked.topic = ? and parked.key_hash = ?
+         and parked.in_line = 1 and parked.status = 'parked')
+       order by id limit 1`,
+      [...valuesOf(line), ...valuesOf(line)],
+    );
+    const [row] = first.rows as { id: number }[];
+    return row === undefined ? null : yield* this.#claim(row.id, 'waiting', claim, leaseMs);
+  }
+
+  *#claim(id: number, status: LetterStatus, claim: string, leaseMs: number): LetterWork<LetterRecord | null> {
+    const { now } = this.#dialect;
+    const { changed } = yield change(
+      `update dead_letters set claim = ?, claimed_until = ${now} + ?
+       where id = ? and status = ? and claimed_until <= ${now}`,
+      [claim, leaseMs, id, status],
+    );
+    return changed === 0 ? null : yield* this.get(id);
+  }
+
+  /** Only whoever still has the claim. */
+  *done(id: number, claim: string): LetterWork<void> {
+    yield* this.#lockLineOf(id);
+    yield change(
+      `update dead_letters set status = 'redriven', attempts = attempts + 1, claim = null, claimed_until = 0
+       where id = ? and claim = ?`,
+      [id, claim],
+    );
+  }
+
+  *parkAgain(id: number, claim: string, code: string, reason: string): LetterWork<void> {
+    yield* this.#lockLineOf(id);
+    yield change(
+      `update dead_letters set unsent = case when status = 'waiting' then 1 else unsent end, status = 'parked',
+         code = ?, reason = ?, attempts = attempts + 1, claim = null, claimed_until = 0
+       where id = ? and claim = ?`,
+      [code, reasonText(reason), id, claim],
+    );
+  }
+
+  *release(id: number, claim: string): LetterWork<void> {
+    yield change('update dead_letters set claim = null, claimed_until = 0 where id = ? and claim = ?', [id, claim]);
+  }
+
+  *correct(id: number, correction: Correction): LetterWork<boolean> {
+    const columns = correctedColumns(correction);
+    const { changed } = yield change(
+      `update dead_letters set ${Object.keys(columns)
+        .map((name) => `${name} = ?`)
+        .join(', ')}
+       where id = ? and status = 'parked' and claimed_until <= ${this.#dialect.now}`,
+      [...Object.values(columns), id],
+    );
+    return changed > 0;
+  }
+
+  *drop(id: number): LetterWork<boolean> {
+    yield* this.#lockLineOf(id);
+    const { changed } = yield change(
+      `update dead_letters set status = 'dropped', claim = null
+       where id = ? and status = 'parked' and claimed_until <= ${this.#dialect.now}`,
+      [id],
+    );
+    return changed > 0;
+  }
+
+  *sent(ids: readonly number[]): LetterWork<void> {
+    if (ids.length === 0) return;
+    yield change(`update dead_letters set unsent = null where id in (${ids.map(() => '?').join(', ')})`, [...ids]);
+  }
+
+  *get(id: number): LetterWork<LetterRecord | null> {
+    const { rows } = yield read(`select ${LETTER_FIELDS} from dead_letters where id = ?`, [id]);
+    return (rows as LetterRecord[])[0] ?? null;
+  }
+
+  /** Newest first, at most `limit`; fewer when their values are large. `more`: there are others behind them. */
+  *list({ hqId, topic, key, status, from, limit }: LetterQuery, beforeId: number): LetterWork<LetterPage> {
+    const conditions = ['id < ?'];
+    const values: LetterValue[] = [beforeId];
+    const only = (condition: string, value: LetterValue | undefined) => {
+      if (value === undefined || value === null) return;
+      conditions.push(condition);
+      values.push(value);
+    };
+    only('(hq_id = ? or hq_id is null)', hqId);
+    only('topic = ?', topic);
+    only('key_hash = ?', key === undefined ? undefined : keyHash(key));
+    only('status = ?', status);
+    only('received_at >= ?', from);
+    return yield* this.#page(`where ${conditions.join(' and ')} order by id desc`, values, limit);
+  }
+
+  *unsent(limit: number): LetterWork<LetterRecord[]> {
+    return (yield* this.#page('where unsent is not null order by id', [], limit)).rows;
+  }
+
+  /** The values are read once it is known how large they are. */
+  *#page(which: string, values: LetterValue[], limit: number): LetterWork<LetterPage> {
+    const sized = yield read(`select id, coalesce(length(value), 0) as bytes from dead_letters ${which} limit ?`, [
+      ...values,
+      limit + 1,
+    ]);
+    const ids: number[] = [];
+    let bytes = 0;
+    for (const row of (sized.rows as { id: number; bytes: number }[]).slice(0, limit)) {
+      bytes += row.bytes;
+      if (ids.length > 0 && bytes > PAGE_BYTES_MAX) break;
+      ids.push(row.id);
+    }
+    if (ids.length === 0) return { rows: [], more: false };
+    const { rows } = yield read(
+      `select ${LETTER_FIELDS} from dead_letters where id in (${ids.map(() => '?').join(', ')})`,
+      ids,
+    );
+    const byId = new Map((rows as LetterRecord[]).map((row) => [row.id, row]));
+    return { rows: ids.map((id) => byId.get(id) as LetterRecord), more: sized.rows.length > ids.length };
+  }
+
+  *blockedKeys(): LetterWork<OpenKey[]> {
+    const { rows } = yield read(
+      `select topic, min(letter_key) as letterKey from dead_letters where in_line = 1 and ${OPEN}
+       group by topic, key_hash`,
+      [],
+    );
+    return keysOf(rows);
+  }
+
+  *stranded(limit: number): LetterWork<OpenKey[]> {
+    const { now } = this.#dialect;
+    const { rows } = yield read(
+      `select topic, min(letter_key) as letterKey from dead_letters waiting
+       where status = 'waiting' and not exists (
+         select 1 from dead_letters other
+         where other.topic = waiting.topic and other.key_hash = waiting.key_hash and other.in_line = 1
+           and (other.status = 'parked' or (other.status = 'waiting' and other.claimed_until > ${now})))
+       group by topic, key_hash limit ?`,
+      [limit],
+    );
+    return keysOf(rows);
+  }
+
+  *counts(): LetterWork<{ parked: number; waiting: number }> {
+    const { rows } = yield read(
+      `select status, count(*) as letters from dead_letters where ${OPEN} group by status`,
+      [],
+    );
+    const counted = new Map((rows as { status: string; letters: number }[]).map((row) => [row.status, row.letters]));
+    return { parked: counted.get('parked') ?? 0, waiting: counted.get('waiting') ?? 0 };
+  }
+
+  /** Of a letter that others may wait behind; one that stands alone needs no lock. @returns whether it is there */
+  *#lockLineOf(id: number): LetterWork<boolean> {
+    const { rows } = yield read('select topic, key_hash as keyHash, in_line as inLine from dead_letters where id = ?', [
+      id,
+    ]);
+    const [row] = rows as (Line & { inLine: number })[];
+    if (row !== undefined && row.inLine === 1) yield* this.#lock(row);
+    return row !== undefined;
+  }
+
+  *#lock(line: Line): LetterWork<void> {
+    yield this.#insert('dead_letter_lines', { topic: line.topic, key_hash: line.keyHash }, 'topic');
+  }
+
+  #insert(table: string, row: Record<string, LetterValue>, column: string): LetterStatement {
+    const columns = Object.keys(row);
+    return change(
+      `insert into ${table} (${columns.join(', ')}) values (${columns.map(() => '?').join(', ')})
+       ${this.#dialect.unlessThere(column)}`,
+      Object.values(row),
+    );
+  }
+}
+
+export interface LetterPage {
+  rows: LetterRecord[];
+  more: boolean;
+}
+
+function keysOf(rows: unknown[]): OpenKey[] {
+  return (rows as { topic: ConsumedTopic; letterKey: string }[]).map(({ topic, letterKey }) => ({
+    topic,
+    key: letterKey,
+  }));
+}
+
+function lineOf(topic: ConsumedTopic, key: string): Line {
+  return { topic, keyHash: keyHash(key) };
+}
+
+function valuesOf({ topic, keyHash: hash }: Line): LetterValue[] {
+  return [topic, hash];
+}
+
+function read(sql: string, values: LetterValue[]): LetterStatement {
+  return { sql, values, reads: true };
+}
+
+function change(sql: string, values: LetterValue[]): LetterStatement {
+  return { sql, values, reads: false };
+}
