@@ -36,11 +36,12 @@ export function wantsCluster(usage: string): boolean {
 }
 
 export async function startHoldfast(cluster: boolean): Promise<Holdfast> {
-  rmSync(DATA, { recursive: true, force: true });
   const port = await freePort();
+  const data = join(DATA, String(port));
+  rmSync(data, { recursive: true, force: true });
   const environment: NodeJS.ProcessEnv = {
     PATH: process.env.PATH,
-    HOLDFAST_DATA: DATA,
+    HOLDFAST_DATA: data,
     HOLDFAST_PORT: String(port),
     HOLDFAST_LOG: 'error',
     ...(cluster ? await clusterEnvironment() : {}),
@@ -54,12 +55,12 @@ export async function startHoldfast(cluster: boolean): Promise<Holdfast> {
   const url = `http://127.0.0.1:${port}`;
   await untilReady(url, child);
   const secret = environment.JWT_SECRET;
-  const key = secret === undefined ? loadTokenKey(DATA) : sharedTokenKey(secret);
+  const key = secret === undefined ? loadTokenKey(data) : sharedTokenKey(secret);
   return {
     url,
     token: (role, hqId, storeId) =>
       issueToken(key, { role, hqId, storeId: storeId ?? null, ttlMs: TOKEN_TTL_MS }, Date.now()),
-    stop: () => stop(child),
+    stop: () => stop(child, data),
   };
 }
 
@@ -77,9 +78,11 @@ async function untilReady(url: string, child: ChildProcess): Promise<void> {
   }
 }
 
-async function stop(child: ChildProcess): Promise<void> {
-  if (child.exitCode !== null) return;
-  const ended = once(child, 'exit');
-  child.kill('SIGTERM');
-  await ended;
+async function stop(child: ChildProcess, data: string): Promise<void> {
+  if (child.exitCode === null) {
+    const ended = once(child, 'exit');
+    child.kill('SIGTERM');
+    await ended;
+  }
+  rmSync(data, { recursive: true, force: true });
 }
