@@ -23,7 +23,8 @@ describeWith(['kafka'], 'order events from Kafka', () => {
   const running: KafkaMessageSource[] = [];
 
   beforeAll(async () => {
-    kafka = await startKafka({ settings: { 'message.max.bytes': String(4 * MIB) } });
+    const anyTime = { 'log.message.timestamp.after.max.ms': String(2n ** 63n - 1n) };
+    kafka = await startKafka({ settings: { 'message.max.bytes': String(4 * MIB), ...anyTime } });
   });
   afterAll(() => kafka?.kill());
 
@@ -164,6 +165,66 @@ describeWith(['kafka'], 'order events from Kafka', () => {
     expect([...(seen[0]?.headers ?? [])]).toEqual([['ce_id', 'Ü-1']]);
     expect(seen[0]?.at).toBe(Number(timestamp));
     expect(seen.every(({ topic: of, partition }) => of === 'order.placed' && partition === 0)).toBe(true);
+  });
+
+  it('hands on times that are dates, whatever the producer says', async () => {
+    const { bootstrapServers } = kafka;
+    await createTopics({ bootstrapServers, names, topics: ['order.placed'], partitions: 1 });
+    const producer = new Producer({ clientId: 'tests', bootstrapBrokers: [bootstrapServers] });
+    const topic = names.of('order.placed');
+    for (const timestamp of [-1n, 2n ** 63n - 1n, 1n]) {
+      await producer.send({ messages: [{ topic, value: Buffer.from('{}'), timestamp }] });
+    }
+    await producer.close();
+    const seen: ConsumedMessage[] = [];
+    const noted = { member: 'only', onNote: () => undefined, onMessage: (each: ConsumedMessage) => seen.push(each) };
+    await newSource().start(new RecordingSink(noted));
+    await until('all are there', 20 * SECOND, async () => seen.length === 3);
+    expect(seen.map(({ at }) => new Date(at).toISOString())).toEqual([
+      '1970-01-01T00:00:00.000Z',
+      '+275760-09-13T00:00:00.000Z',
+      '1970-01-01T00:00:00.001Z',
+    ]);
+  });
+
+  it('hands on nothing of a transaction that was taken back', async () => {
+    const { bootstrapServers } = kafka;
+    await createTopics({ bootstrapServers, names, topics: ['order.placed'], partitions: 1 });
+    const topic = names.of('order.placed');
+    const producer = (transactionalId: string) =>
+      new Producer({
+        clientId: 'tests',
+        bootstrapBrokers: [bootstrapServers],
+        idempotent: true,
+        transactionalId,
+        strict: true,
+      });
+    const [one, other] = [producer(`${groupId}one`), producer(`${groupId}other`)];
+    const messages = (...keys: string[]) => ({
+      messages: keys.map((key) => ({ topic, key: Buffer.from(key), value: Buffer.from('{}') })),
+    });
+    for (const round of ['1', '2']) {
+      const taken = await one.beginTransaction();
+      const kept = await other.beginTransaction();
+      await taken.send(messages(`taken back ${round}`));
+      await kept.send(messages(`kept ${round}`));
+      await taken.send(messages(`taken back ${round}`));
+      await taken.abort();
+      await kept.send(messages(`kept ${round}`));
+      await kept.commit();
+      const after = await one.beginTransaction();
+      await after.send(messages(`after ${round}`));
+      await after.commit();
+    }
+    await Promise.all([one.close(), other.close()]);
+    const seen: ConsumedMessage[] = [];
+    const noted = { member: 'only', onNote: () => undefined, onMessage: (each: ConsumedMessage) => seen.push(each) };
+    const source = newSource();
+    await source.start(new RecordingSink(noted));
+    await until('all are read', 20 * SECOND, async () => seen.at(-1)?.key === 'after 2');
+    const kept = (round: string) => [`kept ${round}`, `kept ${round}`, `after ${round}`];
+    expect(seen.map(({ key }) => key)).toEqual([...kept('1'), ...kept('2')]);
+    await until('all is committed', 20 * SECOND, async () => (await source.lag()).get('order.placed') === 0);
   });
 
   it('reads the other partitions while one has no room', async () => {

@@ -4,13 +4,7 @@
  * be. The client's stream cannot do that: it has one buffer for all partitions.
  */
 import { setTimeout as sleep } from 'node:timers/promises';
-import {
-  Consumer,
-  FetchIsolationLevels,
-  findErrorBy,
-  ListOffsetTimestamps,
-  type RecordsBatch,
-} from '@platformatic/kafka';
+import { Consumer, FetchIsolationLevels, findErrorBy, ListOffsetTimestamps } from '@platformatic/kafka';
 import { reasonOf } from '../../../events/kafka/kafka-topics.ts';
 import type { ConsumedTopic } from '../../../events/topics.ts';
 import type { ConsumedMessage } from '../../messages/message.ts';
@@ -45,6 +39,8 @@ export interface HeldPartitionsParts {
   onNoAnswer(reason: string): void;
   onFailed(error: Error): void;
 }
+
+type PartitionRead = Awaited<ReturnType<Consumer['fetch']>>['responses'][number]['partitions'][number];
 
 /** What is read of one partition. */
 interface Feed {
@@ -231,7 +227,7 @@ export class HeldPartitions {
       for (const { topicId, partitions } of responses) {
         for (const read of partitions) {
           const feed = byId.get(topicId)?.find(({ partition }) => partition === read.partitionIndex);
-          if (feed !== undefined) this.#received(feed, read.records ?? []);
+          if (feed !== undefined) this.#received(feed, read);
         }
       }
     } catch (error) {
@@ -243,10 +239,10 @@ export class HeldPartitions {
     this.#wake();
   }
 
-  #received(feed: Feed, records: readonly RecordsBatch[]): void {
-    const last = records.at(-1);
+  #received(feed: Feed, { records, abortedTransactions }: PartitionRead): void {
+    const last = records?.at(-1);
     if (this.#ended.signal.aborted || last === undefined) return;
-    const messages = messagesOf(records, feed);
+    const messages = messagesOf(records ?? [], abortedTransactions ?? [], feed);
     feed.position = last.firstOffset + BigInt(last.lastOffsetDelta) + 1n;
     if (messages.length === 0) return;
     feed.waiting = messages;
