@@ -290,7 +290,7 @@ describe('room', () => {
     await pass(10 * SECOND);
     expect(taken.all).toBe(true);
     expect(partition.committable).toBe(110_001n);
-  });
+  }, 60_000);
 });
 
 describe('a partition that is revoked', () => {

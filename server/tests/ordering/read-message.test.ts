@@ -229,6 +229,11 @@ describe('a message that cannot be read', () => {
     ['no lines', withData({ items: [] }), 'INVALID items is a list of 0, but it must be a list of 1 to 500 lines'],
     ['501 lines', withData({ items: Array(501).fill(line) }), 'INVALID items is a list of 501'],
     [
+      'a million bytes of lines',
+      withData({ items: Array(300_000).fill({}) }),
+      'INVALID items is a list of 300000, but it must be a list of 1 to 500 lines',
+    ],
+    [
       'quantity 0',
       withData({ items: [{ ...line, quantity: 0 }] }),
       'INVALID items[0].quantity is 0, but it must be a whole number from 1 to 1000000',
