@@ -54,7 +54,7 @@ export class EventKeys {
   readonly #parts: EventKeysParts;
   readonly #nowMs: () => number;
   #ring: KeyRing;
-  #stamp: string | null;
+  #stamp: string;
   #lookedAt: number;
   #readForUnknownAt = Number.NEGATIVE_INFINITY;
   /** Said already. */

@@ -3,7 +3,7 @@
  * `current` encrypts; every key decrypts.
  */
 import { createSecretKey, type KeyObject } from 'node:crypto';
-import { closeSync, fstatSync, openSync, readFileSync, type Stats, statSync } from 'node:fs';
+import { closeSync, constants, fstatSync, openSync, readFileSync, type Stats, statSync } from 'node:fs';
 
 export interface KeyRing {
   current: string;
@@ -15,6 +15,8 @@ const BASE64_OF_A_KEY = /^[A-Za-z0-9+/]{43}=$/;
 /** It goes into a header and into the additional data, where a zero byte separates. */
 const KEY_ID = /^[A-Za-z0-9._-]{1,64}$/;
 const FOR_OTHERS = 0o007;
+/** A pipe in its place would hold up the whole process until somebody writes into it. Windows has no such flag. */
+const READ_WITHOUT_WAITING = constants.O_RDONLY | (constants.O_NONBLOCK ?? 0);
 
 /** The file of keys cannot be used: which, why, and what it should be. */
 export class EventKeysUnusable extends Error {
@@ -24,10 +26,14 @@ export class EventKeysUnusable extends Error {
   }
 }
 
-/** Another text whenever somebody wrote, replaced or re-permitted the file; null: it is not there. */
-export function stampOf(file: string): string | null {
-  const stats = statSync(file, { throwIfNoEntry: false });
-  return stats === undefined ? null : [stats.ino, stats.size, stats.mode, stats.mtimeMs, stats.ctimeMs].join();
+/** Another text whenever somebody wrote, replaced or re-permitted the file, or it cannot be got at. */
+export function stampOf(file: string): string {
+  try {
+    const { ino, size, mode, mtimeMs, ctimeMs } = statSync(file);
+    return [ino, size, mode, mtimeMs, ctimeMs].join();
+  } catch (error) {
+    return String((error as NodeJS.ErrnoException).code);
+  }
 }
 
 /** @throws EventKeysUnusable */
@@ -50,8 +56,10 @@ export function readKeyFile(file: string): KeyRing {
 function contentOf(file: string): { text: string; stats: Stats } {
   let descriptor: number | null = null;
   try {
-    descriptor = openSync(file, 'r');
-    return { stats: fstatSync(descriptor), text: readFileSync(descriptor, 'utf8') };
+    descriptor = openSync(file, READ_WITHOUT_WAITING);
+    const stats = fstatSync(descriptor);
+    if (!stats.isFile()) throw new Error('it is no file');
+    return { stats, text: readFileSync(descriptor, 'utf8') };
   } catch (error) {
     throw new EventKeysUnusable(file, `it cannot be read (${(error as Error).message})`);
   } finally {

@@ -176,8 +176,17 @@ function placeOf(text: string): { url: string; authorization: Record<string, str
   url.password = '';
   const place = `${url.origin}${url.pathname}`.replace(/\/+$/, '');
   if (username === '' && password === '') return { url: place, authorization: {} };
-  const credentials = `${decodeURIComponent(username)}:${decodeURIComponent(password)}`;
+  const credentials = `${decoded(username)}:${decoded(password)}`;
   return { url: place, authorization: { authorization: `Basic ${Buffer.from(credentials).toString('base64')}` } };
+}
+
+/** A percent sign that stands for itself makes it no encoded text. */
+function decoded(text: string): string {
+  try {
+    return decodeURIComponent(text);
+  } catch {
+    throw new WrongRegistryUrl();
+  }
 }
 
 function reasonOf(error: unknown): string {

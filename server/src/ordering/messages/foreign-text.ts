@@ -1,13 +1,26 @@
-/** What strangers wrote, fit to be shown to people: short, on one line, and nothing that acts on a terminal. */
+/**
+ * What strangers wrote, fit to be shown to people: short, on one line, and nothing that acts on a terminal. Until
+ * `toldReason` it is marked, so that nothing of what was encrypted gets into a reason, which is kept and sent in plain.
+ */
 const SHOWN_LENGTH_MAX = 80;
+/** First strong isolate, and its end: format characters, which no marked text has in it. */
+const MARKED = /\u2068[^\u2069]*\u2069/g;
+const MARKS = /[\u2068\u2069]/g;
 
+/** Marked. */
 export function shown(value: unknown): string {
-  if (typeof value === 'string') return `"${clean(value)}"`;
+  if (typeof value === 'string') return clean(value, '"');
   if (Array.isArray(value)) return `a list of ${value.length}`;
-  return typeof value === 'object' && value !== null ? 'an object' : String(value);
+  return typeof value === 'object' && value !== null ? 'an object' : clean(String(value));
 }
 
-export function clean(text: string): string {
+/** Marked. */
+export function clean(text: string, quote = ''): string {
   const short = text.length > SHOWN_LENGTH_MAX ? `${text.slice(0, SHOWN_LENGTH_MAX)}…` : text;
-  return short.replace(/\p{C}/gu, '\ufffd');
+  return `\u2068${quote}${short.replace(/\p{C}/gu, '\ufffd')}${quote}\u2069`;
+}
+
+/** A reason for people; what is marked in it is left out where it was encrypted. */
+export function toldReason(reason: string, wasEncrypted: boolean): string {
+  return wasEncrypted ? reason.replace(MARKED, '(not shown: it was encrypted)') : reason.replace(MARKS, '');
 }

@@ -1,6 +1,8 @@
 /** Bytes of strangers → an order's message, or why not. Nothing that comes in makes it throw. */
+import { isEncrypted } from '../../events/encryption/event-keys.ts';
 import { ID_PATTERN, OPERATION_ID_PATTERN } from '../../stock/identifiers.ts';
 import { schemaProblem, typeProblem } from './event-type.ts';
+import { toldReason } from './foreign-text.ts';
 import type { ConsumedMessage, OrderEventBody, ReadResult } from './message.ts';
 import type { OpenValue } from './open-value.ts';
 import { readData } from './read-data.ts';
@@ -68,7 +70,7 @@ function unreadable({ headers }: ConsumedMessage, { code, reason, eventId, data 
   return {
     ok: false,
     code,
-    reason,
+    reason: toldReason(reason, isEncrypted(headers)),
     hqId: idOf(fields.hqId) ?? idOf(headers.get('holdfast-hq')),
     orderId: idOf(fields.orderId),
     eventId: isEventId(given) ? given : null,

@@ -1,6 +1,9 @@
 /** Payload encryption: what may not be exchanged, rotation while the process runs, files that cannot be used. */
+import { execFileSync } from 'node:child_process';
+import { mkdirSync, rmSync, symlinkSync } from 'node:fs';
 import { afterEach, beforeEach, describe, expect, it } from 'vitest';
 import { EventKeys } from '../../../src/events/encryption/event-keys.ts';
+import { EventKeysUnusable } from '../../../src/events/encryption/key-file.ts';
 import type { ConsumedMessage } from '../../../src/ordering/messages/message.ts';
 import { valueOpener } from '../../../src/ordering/messages/open-value.ts';
 import { readMessage } from '../../../src/ordering/messages/read-message.ts';
@@ -137,6 +140,27 @@ describe('rotation', () => {
     expect(said).toHaveLength(2);
     expect(said[1]).toContain('it cannot be read (ENOENT');
   });
+
+  it.each([
+    ['a directory', (path: string) => mkdirSync(path), 'EISDIR|it is no file'],
+    ['a link to itself', (path: string) => symlinkSync(path, path), 'ELOOP'],
+    [
+      'a pipe that nobody writes into',
+      (path: string) => void execFileSync('mkfifo', ['-m', '600', path]),
+      'it is no file',
+    ],
+  ])('keeps its keys when the file becomes %s, and does not start with it', (_what, make, reason) => {
+    const keys = open();
+    const sent = encrypted(keys);
+    rmSync(file.path);
+    make(file.path);
+    now += 1_000;
+    expect(outcome(keys, sent)).toBe(TEXT);
+    expect(encrypted(keys).headers.get('holdfast-key-id')).toBe('one');
+    expect(said).toEqual([expect.stringMatching(reason)]);
+    expect(open).toThrow(EventKeysUnusable);
+    rmSync(file.path, { recursive: true });
+  });
 });
 
 describe('a file that cannot be used stops the start', () => {
@@ -209,6 +233,19 @@ describe('at the consumer', () => {
     for (const of of [{ hqId: 'HQ002' }, { eventId: 'evt-2' }] as object[]) {
       expect(readMessage(sent(keys, TEXT, of), opener)).toMatchObject({ ok: false, code: 'NOT_AUTHENTIC' });
     }
+  });
+
+  it.each([
+    ['text that is no JSON', 'Kim Minji, 010-1234-5678'],
+    ['a field', JSON.stringify(plain(EVENT.topic, { ...GOOD[EVENT.topic], orderId: 'Kim Minji, 010-1234-5678' }))],
+    ['a type', JSON.stringify(plain(EVENT.topic, GOOD[EVENT.topic], { eventType: 'Kim Minji' }))],
+    ['a number', JSON.stringify(plain(EVENT.topic, { ...GOOD[EVENT.topic], hqId: 1_012_345_678 }))],
+  ])('the reason, which is kept and sent in plain, repeats nothing that was encrypted: %s', (_what, value) => {
+    const keys = open();
+    const result = readMessage(sent(keys, value), valueOpener(keys, 'refused'));
+    const reason = result.ok ? '' : result.reason;
+    expect(reason).toContain('(not shown: it was encrypted)');
+    expect(reason).not.toMatch(/Kim|010|1012345678/);
   });
 
   it('plain messages are read, unless they are refused', () => {

@@ -172,9 +172,12 @@ describe('what a registry is asked', () => {
     expect(log.lines).toHaveLength(1);
   });
 
-  it.each(['registry:8080', 'kafka://clerk:hush@registry', ''])('%j is no address, and is not repeated', (url) => {
-    const wrong = () => registerSchemas({ url, names: names(''), log: told() });
-    expect(wrong).toThrow(WrongRegistryUrl);
-    expect(wrong).not.toThrow(/hush/);
-  });
+  it.each(['registry:8080', 'kafka://clerk:hush@registry', 'http://clerk:hush%@registry', ''])(
+    '%j is no address, and is not repeated',
+    (url) => {
+      const wrong = () => registerSchemas({ url, names: names(''), log: told() });
+      expect(wrong).toThrow(WrongRegistryUrl);
+      expect(wrong).not.toThrow(/hush/);
+    },
+  );
 });
