@@ -77,11 +77,20 @@ describe('a letter', () => {
     const id = await park({ hqId: null, text: '{"secret":1}', headers: { h: 'v' } });
     const seen = await get(id, other);
     expect(seen.body).toMatchObject({ hqId: null, payload: null, payloadForm: 'hidden', headers: {} });
+    // It may quote the payload.
+    expect(seen.body.reason).toBe('shown to tokens that see every HQ');
     expect((await get(id, root)).body).toMatchObject({ payload: { secret: 1 }, payloadForm: 'json' });
     for (const ask of [redrive(id, other), correct(id, {}, other), server.ask('DELETE', `${PATH}/${id}`)]) {
       expect((await ask).status).toBe(403);
     }
     expect((await server.ask('DELETE', `${PATH}/${id}`, { token: root })).body.status).toBe('dropped');
+  });
+
+  it('that was encrypted for another HQ than it names is shown to neither of them', async () => {
+    const id = await park({ hqId: 'HQ002', text: '{"secret":1}', headers: { 'holdfast-hq': 'HQ001' } });
+    expect((await get(id, other)).body).toMatchObject({ payload: null, payloadForm: 'hidden', headers: {} });
+    expect((await get(id)).status).toBe(404);
+    expect((await get(id, root)).body).toMatchObject({ payload: { secret: 1 } });
   });
 
   it('is listed newest first, by pages and filters', async () => {

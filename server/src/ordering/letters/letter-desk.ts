@@ -4,6 +4,8 @@ import type { ConsumedMessage, ReadMessage } from '../messages/message.ts';
 import type { DeadLetter, DeadLetters } from './dead-letters.ts';
 import type { Redrive, Redriven } from './redrive.ts';
 
+/** It may quote the payload. */
+const REASON_HIDDEN = 'shown to tokens that see every HQ';
 /** Headers that belong to the encrypted value, not to what it says. */
 const SECRECY_HEADERS = ['holdfast-key-id', 'holdfast-hq'];
 
@@ -78,7 +80,7 @@ export class LetterDesk {
   /** @param hqId what the caller sees; null: every HQ. A letter that names none shows its payload to nobody else */
   shown(letter: DeadLetter, hqId: string | null): ShownLetter {
     const { message, code, reason, attempts, status, corrected } = letter;
-    const visible = hqId === null || letter.hqId === hqId;
+    const visible = hqId === null || isOf(letter, hqId);
     return {
       id: letter.id,
       topic: message.topic,
@@ -89,7 +91,7 @@ export class LetterDesk {
       orderId: letter.orderId,
       eventId: letter.eventId,
       code,
-      reason,
+      reason: visible ? reason : REASON_HIDDEN,
       attempts,
       status,
       corrected,
@@ -107,8 +109,8 @@ export class LetterDesk {
   }
 
   /**
-   * Puts another text in the letter's place, once that can be read and speaks of an HQ that the caller sees. It is
-   * encrypted where keys are configured.
+   * Puts another text in the letter's place, once that can be read and speaks of the letter's order, where that is
+   * known, and of an HQ that the caller sees. It is encrypted where keys are configured.
    */
   async correct(letter: DeadLetter, value: Uint8Array, hqId: string | null): Promise<Corrected> {
     const { readPlain, encrypt } = this.#parts;
@@ -117,16 +119,26 @@ export class LetterDesk {
     if (!read.ok) return { status: 'unreadable', code: read.code, reason: read.reason };
     const { topic, eventId, body } = read.message;
     if (hqId !== null && body.hqId !== hqId) return { status: 'foreign-hq', hqId: body.hqId };
+    const orderId = body.kind === 'sku-created' ? null : body.orderId;
+    if (letter.orderId !== null && orderId !== letter.orderId) {
+      const reason = `it is about the order ${orderId}, but the letter is about ${letter.orderId}`;
+      return { status: 'unreadable', code: 'INVALID', reason };
+    }
     const sealed = encrypt?.({ hqId: body.hqId, topic, eventId, value }) ?? { headers: new Map(), value };
     const done = await this.letters.correct(letter.id, {
       value: sealed.value,
       headers: new Map([...plain, ...sealed.headers]),
       hqId: body.hqId,
-      orderId: body.kind === 'sku-created' ? null : body.orderId,
+      orderId,
       eventId,
     });
     return { status: done ? 'corrected' : 'not-parked' };
   }
+}
+
+/** What was encrypted for another HQ than the one that it names is shown to neither. */
+function isOf({ hqId, message }: DeadLetter, seen: string): boolean {
+  return hqId === seen && (message.headers.get('holdfast-hq') ?? seen) === seen;
 }
 
 function formOf(value: Uint8Array): { payload: unknown; payloadForm: PayloadForm } {
