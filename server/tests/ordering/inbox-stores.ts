@@ -69,7 +69,7 @@ export interface InboxTold {
   refused: () => number;
 }
 
-export function inboxOver(store: InboxStore, waitingMax?: number): InboxTold {
+export function inboxOver(store: InboxStore, waitingMax?: number, unstoredLengthMax?: number): InboxTold {
   const failed: Error[] = [];
   let refused = 0;
   const failures = {
@@ -77,7 +77,10 @@ export function inboxOver(store: InboxStore, waitingMax?: number): InboxTold {
       refused += count;
     },
   };
-  const bound = waitingMax === undefined ? {} : { waitingMax };
+  const bound = {
+    ...(waitingMax === undefined ? {} : { waitingMax }),
+    ...(unstoredLengthMax === undefined ? {} : { unstoredLengthMax }),
+  };
   const inbox = new Inbox({ store, onFailed: (error) => failed.push(error), failures, ...bound });
   return { inbox, failed, refused: () => refused };
 }

@@ -98,6 +98,25 @@ describeInboxStores('the inbox', (fresh) => {
     expect(failed).toEqual([]);
   });
 
+  it('keeps no more in memory than its bound while the database does not answer', async () => {
+    const answering = Promise.withResolvers<void>();
+    const slow = Object.assign(Object.create(store) as InboxStore, {
+      insert: async (events: Parameters<InboxStore['insert']>[0]) => {
+        await answering.promise;
+        return store.insert(events);
+      },
+      counts: () => store.counts(),
+    });
+    const { inbox } = inboxOver(slow, undefined, 250);
+    const long = (key: string) => placedOrder(key, JSON.stringify('x'.repeat(98)));
+    const first = [inbox.put(long('A')), inbox.put(long('B'))];
+    await expect(inbox.put(long('C'))).rejects.toThrow(InboxUnavailable);
+    answering.resolve();
+    await Promise.all(first);
+    await inbox.put(long('D'));
+    expect(keysOf(await store.read(ALL))).toEqual(['A', 'B', 'D']);
+  });
+
   it('says that nothing was stored when the database is away, tells an operator once, and counts each', async () => {
     const { inbox, failed, refused } = inboxOver(store);
     await inbox.put(placedOrder('A'));

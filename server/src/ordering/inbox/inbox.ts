@@ -3,6 +3,8 @@ import type { ConsumedTopic } from '../../events/topics.ts';
 
 /** Events that wait, about (each process counts once a second): beyond it nothing more is taken in. */
 const WAITING_MAX = 100_000;
+/** Of events that wait for their commit: while the database does not answer they are in memory. */
+const UNSTORED_LENGTH_MAX = 64 * 1024 * 1024;
 const COUNT_EVERY_MS = 1_000;
 /** Events of one commit. */
 const GROUP_MAX = 256;
@@ -66,6 +68,7 @@ export interface InboxParts {
   /** Events that were refused because the database did not take them. */
   failures: { inc(count: number): void };
   waitingMax?: number;
+  unstoredLengthMax?: number;
 }
 
 interface Waiter {
@@ -79,6 +82,8 @@ export class Inbox {
   readonly #parts: InboxParts;
   readonly #listeners = new Set<() => void>();
   #waiters: Waiter[] = [];
+  /** Characters of the events of `#waiters`, and of those that are being stored. */
+  #unstored = 0;
   #storing: Promise<void> | null = null;
   #failing = false;
   /** Events in the table at the last count, and those that were put in since. */
@@ -99,12 +104,19 @@ export class Inbox {
    */
   async put(event: NewInboxEvent): Promise<void> {
     const { promise, resolve, reject } = Promise.withResolvers<void>();
-    if (this.#waiters.length >= (this.#parts.waitingMax ?? WAITING_MAX)) throw new InboxFull();
+    const { waitingMax = WAITING_MAX, unstoredLengthMax = UNSTORED_LENGTH_MAX } = this.#parts;
+    if (this.#waiters.length >= waitingMax) throw new InboxFull();
+    if (this.#unstored + event.text.length > unstoredLengthMax) {
+      throw new InboxUnavailable(`${this.#unstored} characters of others wait for the database already`);
+    }
+    this.#unstored += event.text.length;
     this.#waiters.push({ event, resolve, reject });
     this.#storing ??= this.#storeAll().finally(() => {
       this.#storing = null;
     });
-    await promise;
+    await promise.finally(() => {
+      this.#unstored -= event.text.length;
+    });
   }
 
   /** Calls back whenever events were put in by this process; answers how to end that. */
