@@ -18,6 +18,11 @@ export class RequestIds {
 
 /** What ties a command to a conversation: the caller's correlation id, else the request's id. */
 export function correlationIdOf(headers: IncomingMessage['headers'], requestId: string): string {
+  return givenCorrelationId(headers) ?? requestId;
+}
+
+/** Null: none is given that may be kept. */
+export function givenCorrelationId(headers: IncomingMessage['headers']): string | null {
   const given = headers['x-correlation-id'];
-  return typeof given === 'string' && SANE_ID.test(given) ? given : requestId;
+  return typeof given === 'string' && SANE_ID.test(given) ? given : null;
 }

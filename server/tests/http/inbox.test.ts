@@ -2,6 +2,7 @@
 import { afterAll, beforeAll, expect, it } from 'vitest';
 import type { InboxEvent } from '../../src/ordering/inbox/inbox.ts';
 import { inboxOver } from '../ordering/inbox-stores.ts';
+import { until } from '../support/servers/until.ts';
 import { ServerProcess } from './support/server-process.ts';
 import { TestServer } from './support/test-server.ts';
 
@@ -84,6 +85,41 @@ it("refuses another HQ's event, and takes it from a token that sees every HQ", a
   const every = await server.token('service');
   expect((await server.ask('POST', PATH, { token: every, body: completed() })).status).toBe(202);
 });
+
+it('says to whom it is denied before it reads anything', async () => {
+  const body = { ...completed(), message: { orderId: 'O-1' } };
+  for (const token of [await server.token('viewer', 'HQ001'), await server.token('service', 'HQ001', 'STORE001')]) {
+    const { status, body: answer } = await server.ask('POST', PATH, { token, body });
+    expect([status, answer.code]).toEqual([403, 'FORBIDDEN']);
+  }
+});
+
+it('keeps the correlation id of the request where the event has none of its own', async () => {
+  const headers = { 'x-correlation-id': 'cart-7' };
+  const handIn = async (body: object, sent = headers) => {
+    await server.ask('POST', PATH, { body, headers: sent });
+    return JSON.parse((await stored()).at(-1)?.text ?? '') as Record<string, unknown>;
+  };
+  expect(await handIn(completed())).toMatchObject({ correlationId: 'cart-7' });
+  const own = completed({ correlationId: 'own' });
+  expect(await handIn(own)).toEqual(own.message);
+  const { data } = completed().message;
+  const cloud = { specversion: '1.0', id: 'ce-2', source: '/shop', type: 'order.completed', data };
+  expect(await handIn({ topic: 'order.completed', message: cloud })).toMatchObject({ correlationid: 'cart-7' });
+  const odd = completed();
+  expect(await handIn(odd, { 'x-correlation-id': 'a b' })).toEqual(odd.message);
+});
+
+it('is told in the events that follow', async () => {
+  const data = { orderId: 'O-told', hqId: 'HQ001', storeId: 'STORE001', items: [{ productId: 'PRD001', quantity: 1 }] };
+  const body = { topic: 'order.placed', message: { eventId: 'e-told', eventType: 'order.placed', data } };
+  await server.ask('POST', PATH, { body, headers: { 'x-correlation-id': 'cart-8' } });
+  await until('it is reserved', 20_000, async () => {
+    const { body: page } = await server.ask('GET', `${PATH}?type=stock.reserved`);
+    const told = page.items as { correlationid: string; causationid: string }[];
+    return told.some((event) => event.correlationid === 'cart-8' && event.causationid === 'e-told');
+  });
+}, 30_000);
 
 it('is too large past 256 KiB', async () => {
   const { status, body } = await server.ask('POST', PATH, { body: completed({ filler: 'x'.repeat(256 * 1024) }) });

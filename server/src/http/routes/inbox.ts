@@ -6,6 +6,7 @@ import { CONSUMED_TOPICS } from '../../events/topics.ts';
 import type { OrderMessage, ReadMessage } from '../../ordering/messages/message.ts';
 import { sendAnswer, success } from '../answer.ts';
 import { Problem } from '../problems.ts';
+import { givenCorrelationId } from '../request-ids.ts';
 import { handInResponses, strict } from '../schemas.ts';
 import { callerOf, requireRight, requireWholeHq } from '../scope.ts';
 import type { Service } from '../service.ts';
@@ -14,6 +15,7 @@ const KEY_LENGTH_MAX = 128;
 /** Of a message that is read before it has a place in the inbox. */
 const NO_PLACE = { partition: 0, offset: 0n };
 const NO_HEADERS: ReadonlyMap<string, string> = new Map();
+const CORRELATION_HEADER = 'x-correlation-id';
 
 const EventBody = strict({
   topic: Type.Union(
@@ -58,14 +60,20 @@ export function inboxRoutes(service: Service): FastifyPluginCallbackTypebox {
         },
       },
       async (request, reply) => {
+        const caller = callerOf(request);
+        requireRight(caller, 'post-events');
+        requireWholeHq(caller);
         const { inbox, readMessage, now } = service.running;
         const { topic, key, message } = request.body;
         const text = JSON.stringify(message);
         const at = now();
-        const event = { topic, key: key ?? null, value: Buffer.from(text), headers: NO_HEADERS, at };
+        const given = givenCorrelationId(request.headers);
+        const headers = given === null ? NO_HEADERS : new Map([[CORRELATION_HEADER, given]]);
+        const event = { topic, key: key ?? null, value: Buffer.from(text), headers, at };
         const read = readable(readMessage, { ...NO_PLACE, ...event });
-        requireOwn(callerOf(request), read);
-        await inbox.put({ topic, key: read.key, text, at });
+        requireOwn(caller, read);
+        const kept = read.correlationId === given ? JSON.stringify(correlated(message, given)) : text;
+        await inbox.put({ topic, key: read.key, text: kept, at });
         sendAnswer(reply, success(202, JSON.stringify({ id: read.eventId, topic, key: read.key })));
       },
     );
@@ -80,10 +88,13 @@ function readable(readMessage: ReadMessage, message: Parameters<ReadMessage>[0])
   throw new Problem('UNREADABLE_EVENT', `Nothing was stored: ${read.reason}.`, { reason: read.code });
 }
 
+/** The inbox keeps no headers: what the event does not say itself is written where its envelope would have it. */
+function correlated(message: object, id: string): object {
+  return 'specversion' in message ? { ...message, correlationid: id } : { ...message, correlationId: id };
+}
+
 /** @throws Problem 403 */
 function requireOwn(caller: Caller, { body }: OrderMessage): void {
-  requireRight(caller, 'post-events');
-  requireWholeHq(caller);
   if (caller.hqId !== null && caller.hqId !== body.hqId) {
     throw new Problem('FORBIDDEN', `This token is for the HQ ${caller.hqId}; the event concerns another one.`);
   }
