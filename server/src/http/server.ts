@@ -133,8 +133,10 @@ function serverOptions(
 }
 
 /** Any other wish for another protocol is passed over, as HTTP allows: some clients ask for HTTP/2 with every request. */
-function asksForEventSocket({ url = '', headers }: IncomingMessage): boolean {
-  return headers.upgrade?.toLowerCase() === 'websocket' && url.split('?', 1)[0] === EVENT_SOCKET_PATH;
+function asksForEventSocket({ method, url = '', headers }: IncomingMessage): boolean {
+  return (
+    method === 'GET' && headers.upgrade?.toLowerCase() === 'websocket' && url.split('?', 1)[0] === EVENT_SOCKET_PATH
+  );
 }
 
 /**

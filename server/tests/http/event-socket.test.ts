@@ -1,5 +1,5 @@
 /** Events over a real WebSocket: the same as the other stream tells, and nobody who does not read holds anything up. */
-import { request as httpRequest } from 'node:http';
+import { Agent, request as httpRequest } from 'node:http';
 import type { Socket } from 'node:net';
 import { afterAll, beforeAll, expect, it } from 'vitest';
 import type { EventAt, EventFeed } from '../../src/events/event-feed.ts';
@@ -168,6 +168,56 @@ it('lets go of a subscriber that takes nothing, and keeps little for it', async 
     server.service.open(server.application);
   }
 }, 30_000);
+
+it('that fails says so in few words, and nothing of what went wrong', async () => {
+  const failing: EventFeed = {
+    page: () => Promise.reject(new Error('not asked')),
+    // biome-ignore lint/correctness/useYield: it fails before it has anything
+    async *follow() {
+      throw new Error(`select secret from ledger: ${'x'.repeat(200)}`);
+    },
+  };
+  server.service.open({ ...server.application, events: failing });
+  try {
+    expect(await (await listen()).closed).toEqual([
+      1011,
+      'the events could not be read; the log of the server says why',
+    ]);
+  } finally {
+    server.service.open(server.application);
+  }
+});
+
+it('from which too much is sent is closed, and the others go on', async () => {
+  const other = await listen();
+  const { status, socket } = await upgrade('/api/v1/events/ws', { authorization: `Bearer ${server.admin}` });
+  expect(status).toBe(101);
+  const ended = new Promise<void>((resolve) => socket.once('close', () => resolve()));
+  socket.on('error', () => undefined).resume();
+  // A masked text frame of 2 000 bytes, then rubbish.
+  socket.write(Buffer.concat([Buffer.from([0x81, 0xfe, 0x07, 0xd0, 0, 0, 0, 0]), Buffer.alloc(2_000, 'x')]));
+  await ended;
+  await server.reserve(1, 'goes-on');
+  await has(other, 1);
+  other.close();
+});
+
+it('is asked for with GET alone: whatever else wishes for it is answered, and its connection goes on', async () => {
+  const agent = new Agent({ keepAlive: true, maxSockets: 1 });
+  const asked = (method: string, path: string, headers: Record<string, string>) =>
+    new Promise<number>((resolve, reject) => {
+      const options = { method, agent, headers: { authorization: `Bearer ${server.admin}`, ...headers } };
+      const sent = httpRequest(url + path, options, (response) => {
+        response.resume().once('end', () => resolve(response.statusCode ?? 0));
+      });
+      sent.once('upgrade', () => reject(new Error('it was upgraded'))).once('error', reject);
+      sent.end();
+    });
+  const wish = { connection: 'Upgrade', upgrade: 'websocket', 'sec-websocket-version': '13' };
+  expect(await asked('POST', '/api/v1/events/ws', wish)).toBe(405);
+  expect(await asked('GET', '/api/v1/events?limit=1', {})).toBe(200);
+  agent.destroy();
+});
 
 it('ends when the server stops, and says so', async () => {
   const other = await TestServer.start();

@@ -74,8 +74,11 @@ export function eventSocketRoute(service: Service, streams: EventStreams): Fasti
         try {
           await new Subscriber(socket, streams.begin()).follow(service, request, streams);
         } catch (error) {
-          if (!(error instanceof Problem)) request.log.error({ err: error, requestId: request.id }, 'a socket failed');
-          socket.close(error instanceof Problem ? CLOSE.tryAgainLater : CLOSE.internal, (error as Error).message);
+          if (error instanceof Problem) socket.close(CLOSE.tryAgainLater, error.message);
+          else {
+            request.log.error({ err: error, requestId: request.id }, 'a socket failed');
+            socket.close(CLOSE.internal, 'the events could not be read; the log of the server says why');
+          }
         }
       },
     });
@@ -106,14 +109,13 @@ class Subscriber {
   }
 
   async follow(service: Service, request: FastifyRequest, streams: EventStreams): Promise<void> {
-    const { caller, cursor, filter, running } = subscriptionOf(service, request);
     const { signal } = this.#ending;
     const heartbeat = setInterval(() => this.#ping(), PING_MS).unref();
-    const expiry = setTimeout(
-      () => this.#close(CLOSE.notAllowed, 'the token has expired'),
-      msUntilExpiry(caller, running.now()),
-    ).unref();
+    let expiry: NodeJS.Timeout | undefined;
     try {
+      const { caller, cursor, filter, running } = subscriptionOf(service, request);
+      const expire = () => this.#close(CLOSE.notAllowed, 'the token has expired');
+      expiry = setTimeout(expire, msUntilExpiry(caller, running.now())).unref();
       await this.#send(running.events.follow(filter, cursor, signal));
       this.#close(CLOSE.goingAway, 'the server stops; resume after the last cursor');
     } finally {
