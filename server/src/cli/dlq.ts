@@ -8,7 +8,7 @@ import type { Environment } from './environment.ts';
 import { CommandFailed, UsageError } from './failures.ts';
 import { type ServerClient, withInstallation } from './installation.ts';
 import { type Progress, ProgressBar } from './progress.ts';
-import { columns, printable } from './tables.ts';
+import { columns, printable, printableJson } from './tables.ts';
 
 const PATH = '/api/v1/admin/dead-letters';
 const PAGE_LIMIT = 500;
@@ -75,7 +75,7 @@ function workOf({ action, id, ...options }: DlqCall): (letters: Letters) => Prom
   if (id === undefined) {
     throw new UsageError(`holdfast dlq ${action} needs the id of a letter; holdfast dlq list shows them.`);
   }
-  const told = (value: unknown, text: string) => print(json === true ? `${JSON.stringify(value)}\n` : text);
+  const told = (value: unknown, text: string) => print(json === true ? `${printableJson(value)}\n` : text);
   if (action === 'show') return async (letters) => showOne(await letters.show(id), told);
   if (action === 'drop') return async (letters) => told(await letters.drop(id), `Dropped ${id}.\n`);
   return async (letters) => {
@@ -107,7 +107,7 @@ async function list(letters: Letters, options: DlqOptions, limit: number): Promi
     found.push(...page.items);
     cursor = page.nextCursor;
   } while (cursor !== null && found.length < limit);
-  print(options.json === true ? `${JSON.stringify(found)}\n` : writtenLetters(found, Date.now()));
+  print(options.json === true ? `${printableJson(found)}\n` : writtenLetters(found, Date.now()));
   if (cursor !== null) process.stderr.write(`The newest ${found.length}; --limit shows more.\n`);
 }
 
@@ -144,7 +144,7 @@ async function redriveAll(letters: Letters, { topic, key, json }: DlqOptions): P
   } finally {
     bar.end();
   }
-  print(json === true ? `${JSON.stringify({ ...counts, failed })}\n` : writtenSum(counts, failed));
+  print(json === true ? `${printableJson({ ...counts, failed })}\n` : writtenSum(counts, failed));
   if (failed.length > 0) process.exitCode = 1;
 }
 
@@ -229,7 +229,7 @@ function writtenLetter(letter: ShownLetter): string {
 }
 
 function writtenPayload(payload: unknown, form: ShownLetter['payloadForm']): string {
-  if (form === 'json') return JSON.stringify(payload, null, 2);
+  if (form === 'json') return printableJson(payload, 2);
   if (form === 'text') return printable(String(payload));
   if (form === 'base64') return `(no text; in base64:) ${payload}`;
   return form === 'none' ? '(it has no value)' : '(it is encrypted with a key that is not known here)';

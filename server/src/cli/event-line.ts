@@ -1,5 +1,6 @@
 /** An event in one line, for people: local time, type, key, and what matters of its data. */
 import type { StockEvent } from '../events/event-feed.ts';
+import { printable } from './tables.ts';
 
 type Style = 'red' | 'green' | 'yellow' | 'cyan' | 'dim';
 export type Paint = (style: Style, text: string) => string;
@@ -19,8 +20,8 @@ const STYLES: Record<string, Style> = {
 export function writtenEvent({ type, time, subject, data }: StockEvent, paint: Paint): string {
   const style = STYLES[type];
   const name = type.padEnd(TYPE_WIDTH);
-  const parts = [paint('dim', localTime(time)), style === undefined ? name : paint(style, name), subject];
-  return [...parts, ...essentialsOf(data, subject)].join('  ');
+  const parts = [paint('dim', localTime(time)), style === undefined ? name : paint(style, name)];
+  return [...parts, ...[subject, ...essentialsOf(data, subject)].map(printable)].join('  ');
 }
 
 function localTime(time: string): string {

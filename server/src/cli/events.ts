@@ -8,9 +8,12 @@ import type { Environment } from './environment.ts';
 import { writtenEvent } from './event-line.ts';
 import { CommandFailed, UsageError } from './failures.ts';
 import { runningServer } from './installation.ts';
+import { printable, printableJson } from './tables.ts';
 
 const PAGE = 500;
 const RETRY_MS = 1_000;
+/** A day, or a time of one. The parser takes much else for an instant: `12` is December 2001. */
+const INSTANT = /^\d{4}-\d\d-\d\d(T\d\d:\d\d(:\d\d(\.\d+)?)?(Z|[+-]\d\d:\d\d)?)?$/;
 
 export interface TailOptions {
   topic?: string;
@@ -34,7 +37,8 @@ class Tail {
   readonly #query: Record<string, string>;
   readonly #since: number | null;
   #cursor: string | null = null;
-  #connected = false;
+  /** When it first was; null: not yet. */
+  #connectedAt: number | null = null;
 
   constructor(environment: Environment, { topic, hq, since, json = false }: TailOptions, signal: AbortSignal) {
     this.#environment = environment;
@@ -69,27 +73,31 @@ class Tail {
 
   /** Until the connection ends. The first one must succeed; whatever ends a later one passes. */
   async #follow(): Promise<void> {
+    let why = 'the server closed it';
     try {
+      // Nothing was told yet, so there is no place to go on from.
+      if (this.#connectedAt !== null && this.#cursor === null) await this.#tellPast(this.#connectedAt);
       const server = await runningServer(this.#environment);
       const headers: Record<string, string> = this.#cursor === null ? {} : { 'last-event-id': this.#cursor };
       const path = `/api/v1/events/stream?${new URLSearchParams(this.#query)}`;
       const response = await server.get(path, { signal: this.#signal, headers });
-      if (!this.#connected) note('Waiting for events; Ctrl-C ends.');
-      this.#connected = true;
+      if (this.#connectedAt === null) note('Waiting for events; Ctrl-C ends.');
+      this.#connectedAt ??= Date.now();
       for await (const { id, data } of blocksOf(response)) {
         this.#tell(JSON.parse(data) as StockEvent);
         this.#cursor = id;
       }
     } catch (error) {
-      if (this.#signal.aborted || !this.#connected) throw error;
+      if (this.#signal.aborted || this.#connectedAt === null) throw error;
+      why = (error as Error).message;
     }
     if (this.#signal.aborted) return;
-    note('The connection ended; trying again …');
+    note(`The connection ended (${printable(why)}); trying again …`);
     await delay(RETRY_MS, undefined, { signal: this.#signal });
   }
 
   #tell(event: StockEvent): void {
-    process.stdout.write(`${this.#json ? JSON.stringify(event) : writtenEvent(event, paint)}\n`);
+    process.stdout.write(`${this.#json ? printableJson(event) : writtenEvent(event, paint)}\n`);
   }
 }
 
@@ -103,7 +111,7 @@ function note(text: string): void {
 }
 
 function known(topic: string): string {
-  if (topic in catalogue) return topic;
+  if (Object.hasOwn(catalogue, topic)) return topic;
   throw new UsageError(
     `--topic is ${JSON.stringify(topic)}, but it must be one of ${Object.keys(catalogue).join(', ')}`,
   );
@@ -112,7 +120,8 @@ function known(topic: string): string {
 /** @returns epoch milliseconds */
 function instantOf(since: string, now: number): number {
   const ago = parseDuration(since);
-  const instant = ago === null ? Date.parse(since) : now - ago;
+  const named = INSTANT.test(since) ? Date.parse(since) : Number.NaN;
+  const instant = ago === null ? named : now - ago;
   if (!Number.isNaN(instant)) return instant;
   throw new UsageError(
     `--since is ${JSON.stringify(since)}, but it must be how long ago (30m, 8h, 7d) or an instant (2026-11-21T10:00:00Z)`,

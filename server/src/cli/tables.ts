@@ -1,8 +1,17 @@
 /** Text for a terminal. */
 
-/** What strangers wrote must not steer a terminal: control characters and line ends are shown as `?`. */
+/** What strangers wrote must not steer a terminal: control characters, line ends and turns of direction are shown as `?`. */
 export function printable(text: string): string {
-  return text.replaceAll(/\p{Cc}/gu, '?');
+  return text.replaceAll(/[\p{Cc}\p{Bidi_Control}]/gu, '?');
+}
+
+/** JSON that steers no terminal either: the same value, of which JSON itself escapes only some characters. */
+export function printableJson(value: unknown, indent?: number): string {
+  return JSON.stringify(value, null, indent).replaceAll(/[\u007f-\u009f]|\p{Bidi_Control}/gu, escaped);
+}
+
+function escaped(character: string): string {
+  return `\\u${character.charCodeAt(0).toString(16).padStart(4, '0')}`;
 }
 
 /** Rows in columns, each as wide as its widest cell. */

@@ -2,6 +2,7 @@ import { rmSync } from 'node:fs';
 import { join } from 'node:path';
 import { afterAll, beforeAll, describe, expect, it } from 'vitest';
 import { writtenLetters } from '../../src/cli/dlq.ts';
+import { printableJson } from '../../src/cli/tables.ts';
 import { SqliteLedger } from '../../src/ledger/sqlite/sqlite-ledger.ts';
 import type { ShownLetter } from '../../src/ordering/letters/letter-desk.ts';
 import { sqliteLetterStore } from '../../src/ordering/letters/sqlite/sqlite-letter-store.ts';
@@ -77,6 +78,15 @@ describe('holdfast dlq', { timeout: 90_000 }, () => {
       await server.dispose();
     }
   });
+});
+
+it('JSON is the same value, and steers no terminal', () => {
+  const value = { name: 'a\u009b31m\u007f\u202eb', 주문: '👩‍👧' };
+  const text = printableJson(value, 2);
+  expect(text).not.toMatch(/[\u007f-\u009f]|\p{Bidi_Control}/u);
+  expect(text).toContain('\\u009b31m\\u007f\\u202eb');
+  expect(JSON.parse(text)).toEqual(value);
+  expect(text).toContain('👩‍👧');
 });
 
 it('says how old a letter is', () => {

@@ -85,8 +85,22 @@ it('goes on where it was when the server comes back', async () => {
   expect(await tailing.code).toBe(0);
 }, 60_000);
 
+it('misses nothing of what happened while it was cut off, though it had told nothing before', async () => {
+  const tailing = await tail('--json', '--topic', 'stock.reserved');
+  server.child.kill('SIGKILL');
+  await server.ended;
+  server = await ServerProcess.start(server.folder);
+  await server.ready();
+  await server.reserve('cut-off');
+  await has(tailing, 1);
+  expect(tailing.lines.map((line) => (JSON.parse(line) as StockEvent).data.transactionId)).toEqual(['cut-off']);
+  tailing.child.kill('SIGTERM');
+}, 60_000);
+
 it.each([
   [['--topic', 'order.placed'], 2, /--topic is "order.placed", but it must be one of stock\./],
+  [['--topic', 'toString'], 2, /--topic is "toString", but it must be one of stock\./],
+  [['--since', '12'], 2, /--since is "12", but it must be how long ago/],
   [['--since', 'yesterday'], 2, /--since is "yesterday", but it must be how long ago/],
 ])('%j is wrong use', async (options, code, message) => {
   const ended = await holdfast(['events', 'tail', ...options], { HOLDFAST_DATA: server.folder });
@@ -111,5 +125,6 @@ it('shows what matters of a change of stock', () => {
     },
   } as unknown as StockEvent;
   const line = writtenEvent(event, (_style, text) => text);
+  expect(writtenEvent({ ...event, subject: '\u009b31m' }, (_style, text) => text)).toContain('  ?31m  ');
   expect(line).toMatch(/stock\.updated +HQ001:STORE001:PRD001 {2}-2 SALE \(100 → 98\)$/);
 });
