@@ -1,11 +1,13 @@
 import type { Benchmark } from '../harness/benchmark.ts';
 import { basket } from './basket.ts';
 import { confirm } from './confirm.ts';
+import { consume } from './consume.ts';
 import { readHttp, reserveHttp, reserveHttpCluster } from './http.ts';
 import { importStock } from './import.ts';
 import { overload } from './overload.ts';
 import { project } from './project.ts';
 import { publish } from './publish.ts';
+import { publishDelay } from './publish-delay.ts';
 import { rebuild } from './rebuild.ts';
 import { recordMariadb } from './record-mariadb.ts';
 import { reserveCluster } from './reserve-cluster.ts';
@@ -33,6 +35,8 @@ export const benchmarks: readonly Benchmark[] = [
   rebuild,
   project,
   publish,
+  publishDelay,
+  consume,
   overload,
   recordMariadb,
   strategies,

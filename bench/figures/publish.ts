@@ -1,10 +1,4 @@
-import { Admin } from '@platformatic/kafka';
-import { newClusterId } from '../../infra/kafka/kafka.ts';
-import { freePort } from '../../infra/ports.ts';
-import { kafkaJars } from '../../infra/programs/programs.ts';
-import { KafkaTestServer } from '../../server/tests/support/servers/kafka.ts';
 import { startMariadb } from '../../server/tests/support/servers/mariadb.ts';
-import { ROOT, serverFolder } from '../../server/tests/support/servers/test-server.ts';
 import { atLeast, type BenchContext, type Benchmark, type Contender, ratio } from '../harness/benchmark.ts';
 import { MeasuredProcess } from '../harness/child-process.ts';
 import { showRate } from '../harness/format.ts';
@@ -12,6 +6,7 @@ import { at, interleave } from '../harness/rounds.ts';
 import type { Sample } from '../harness/sample.ts';
 import type { Backlog } from '../subjects/backlog-place.ts';
 import type { Stock } from '../subjects/stock.ts';
+import { removeTopics, startBroker } from './broker.ts';
 import { pastOf } from './past.ts';
 
 const PUBLISHING = new URL('../subjects/publishing.ts', import.meta.url);
@@ -30,16 +25,9 @@ export const publish: Benchmark = {
   title: 'A backlog of 1 000 000 entries from MariaDB to Kafka, against the producer alone with the same events',
   async run(context) {
     const entries = context.options.quick ? QUICK_BACKLOG : BACKLOG;
-    const kafka = new KafkaTestServer({
-      folder: serverFolder('kafka'),
-      jars: kafkaJars(ROOT),
-      port: await freePort(),
-      controllerPort: await freePort(),
-      clusterId: newClusterId(),
-    });
+    const kafka = await startBroker();
     const mariadb = await startMariadb({ settings: DATABASE });
     try {
-      await kafka.start();
       const seq = await backlogOf(context, entries, mariadb.access);
       const place = { access: mariadb.access, bootstrapServers: kafka.bootstrapServers, seq };
       const summaries = await interleave(context, [relaying(context, place), producing(context, place)]);
@@ -101,9 +89,6 @@ async function measured(context: BenchContext, { name, round, module, place }: M
       : await subject.call<Sample>('produce', { ...place, prefix }, Math.round(place.seq * EVENTS_PER_ENTRY));
   } finally {
     await subject.stop();
-    const admin = new Admin({ clientId: 'bench', bootstrapBrokers: [place.bootstrapServers] });
-    const topics = await admin.listTopics();
-    await admin.deleteTopics({ topics: topics.filter((topic) => topic.startsWith(prefix)) });
-    await admin.close();
+    await removeTopics(place.bootstrapServers, prefix);
   }
 }

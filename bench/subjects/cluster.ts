@@ -11,6 +11,7 @@ import type { Sample } from '../harness/sample.ts';
 import { closedLoop, type LoadShape } from '../load/closed-loop.ts';
 import { openLoop, type RateShape } from '../load/open-loop.ts';
 import { commitNotes } from './commits.ts';
+import { type ConsumingShape, consuming } from './consuming.ts';
 import { decideOnly } from './deciding.ts';
 import { installationOf, stockUp } from './installation.ts';
 import type { Stock } from './stock.ts';
@@ -23,6 +24,8 @@ const TOKEN_KEY_BYTES = 32;
 export interface ClusterPlace {
   redisUrl: string;
   database: MariadbAccess;
+  /** For the roles `relay` and `consumers`. */
+  kafka?: { bootstrapServers: string; groupId: string; prefix: string };
 }
 
 let application: RunningApplication | null = null;
@@ -32,7 +35,7 @@ function opened(): RunningApplication {
   return application;
 }
 
-function configOf({ redisUrl, database }: ClusterPlace, roles: readonly ProcessRole[]): ClusterNodeConfig {
+function configOf({ redisUrl, database, kafka }: ClusterPlace, roles: readonly ProcessRole[]): ClusterNodeConfig {
   return {
     node: `node-${process.pid}`,
     redis: { kind: 'standalone', url: redisUrl },
@@ -40,8 +43,8 @@ function configOf({ redisUrl, database }: ClusterPlace, roles: readonly ProcessR
     locks: { kind: 'redis' },
     log: pino({ level: 'warn' }, pino.destination({ fd: 2, sync: true })),
     roles: new Set(roles),
-    kafka: null,
-    topics: {},
+    kafka: kafka === undefined ? null : { brokers: [kafka.bootstrapServers], groupId: kafka.groupId },
+    topics: { prefix: kafka?.prefix },
     outbox: 'relay',
     poisonRebuildsMax: 1,
     events: { earlyEventWaitMs: 30_000, keysFile: null, plainMessages: 'accepted', schemaRegistryUrl: null },
@@ -72,6 +75,12 @@ serveCalls(
         await reserve();
         return 'done';
       });
+    },
+    consume: (shape: ConsumingShape) => consuming(opened(), shape),
+    /** Entries that are recorded and not yet published. */
+    async relayLag(): Promise<number> {
+      const lag = await opened().telemetry.registry.getSingleMetric('holdfast_relay_lag_entries')?.get();
+      return lag?.values[0]?.value ?? Number.NaN;
     },
     /** Entries that are recorded and not yet projected, as far as this node has heard. */
     projectionLag: () => installationOf(opened()).projectionLag(),
