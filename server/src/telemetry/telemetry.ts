@@ -6,6 +6,8 @@ import { FastCounter, FastHistogram } from './figures.ts';
 
 const SECONDS = [0.000_01, 0.000_1, 0.000_5, 0.001, 0.0025, 0.005, 0.01, 0.025, 0.05, 0.1, 0.25, 0.5, 1, 2.5, 5, 10];
 const DELAY_SECONDS = [0.005, 0.01, 0.025, 0.05, 0.1, 0.25, 0.5, 1, 2.5, 5, 10, 30, 60, 300, 1_800];
+/** A service that a gauge asks may be away; whoever scrapes does not wait for it. */
+const READ_MS_MAX = 2_000;
 const ENTRIES = [1, 2, 4, 8, 16, 32, 64, 128, 256, 512, 1024];
 
 /** Every metric that Holdfast keeps of its own work, by its name in `docs/reference/metrics.md`. */
@@ -116,8 +118,8 @@ export class Telemetry {
   }
 
   /**
-   * A gauge by one label, whose values are asked for when it is scraped. Where they cannot be read it has none, for
-   * whoever scrapes must get all others.
+   * A gauge by one label, whose values are asked for when it is scraped. Where they cannot be read, or not
+   * in time, it has none, for whoever scrapes must get all others.
    */
   gaugeBy(name: string, help: string, label: string, read: () => Promise<Iterable<readonly [string, number]>>): void {
     new Gauge({
@@ -126,7 +128,7 @@ export class Telemetry {
       labelNames: [label],
       registers: [this.registry],
       async collect() {
-        const values = await read().catch(() => []);
+        const values = await inTime(read()).catch(() => []);
         this.reset();
         for (const [of, value] of values) this.set({ [label]: of }, value);
       },
@@ -139,5 +141,15 @@ export class Telemetry {
 
   #counter(name: string, help: string, labels: readonly string[]): FastCounter {
     return new FastCounter(this.registry, name, help, labels);
+  }
+}
+
+async function inTime<T>(read: Promise<T>): Promise<T> {
+  const { promise: late, reject } = Promise.withResolvers<never>();
+  const timer = setTimeout(() => reject(new Error(`not read within ${READ_MS_MAX} ms`)), READ_MS_MAX);
+  try {
+    return await Promise.race([read, late]);
+  } finally {
+    clearTimeout(timer);
   }
 }

@@ -37,3 +37,15 @@ it('says what was consumed, how late, and what waits; also when a part of it can
   expect(withoutLetters).toContain('holdfast_consumer_in_flight 3');
   expect(withoutLetters).not.toContain('holdfast_dead_letters{');
 });
+
+it('answers whoever scrapes although Kafka does not answer', async () => {
+  const telemetry = new Telemetry();
+  registerOrderingGauges(telemetry, {
+    consumer: { inFlight: 3 },
+    source: { lag: () => new Promise(() => undefined) },
+    letters: { counts: async () => ({ parked: 2, waiting: 5 }) },
+  });
+  const text = await telemetry.registry.metrics();
+  expect(text).toContain('holdfast_dead_letters{status="parked"} 2');
+  expect(text).not.toContain('holdfast_consumer_lag_messages{');
+});

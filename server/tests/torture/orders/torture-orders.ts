@@ -41,8 +41,8 @@ const DOWN_MS = [0, 1_500] as const;
 const CALM_MS = [500, 2_500] as const;
 const LETTERS = '/api/v1/admin/dead-letters';
 const LOOK_MS = 500;
-/** In a row without anything left to read. */
-const CALM_LOOKS = 4;
+/** In a row without anything left to read; a node says for 2 s what it last asked the broker. */
+const CALM_LOOKS = 8;
 
 interface Letter {
   id: string;

@@ -3,7 +3,7 @@ import { Admin, ListOffsetTimestamps } from '@platformatic/kafka';
 import { reasonOf } from '../../../events/kafka/kafka-topics.ts';
 import { CONSUMED_TOPICS, type ConsumedTopic, type TopicNames } from '../../../events/topics.ts';
 import type { MessageSink, MessageSource } from '../message-source.ts';
-import { GroupMember } from './group-member.ts';
+import { type Generation, GroupMember } from './group-member.ts';
 import { HeldPartitions, type HeldPartitionsParts } from './held-partitions.ts';
 
 /** No answer for so long: Kafka is away. */
@@ -13,6 +13,7 @@ const LOOK_MS_WHILE_MISSING = 1_000;
 const AGAIN_MS_MIN = 250;
 const AGAIN_MS_MAX = 5_000;
 const REQUEST_MS_MAX = 5_000;
+const LAG_KEPT_MS = 2_000;
 
 export interface KafkaMessageSourceParts {
   /** `host:port` each. */
@@ -42,6 +43,7 @@ export class KafkaMessageSource implements MessageSource {
   #noAnswer: { since: number; reason: string } | null = null;
   /** Why the member that was last made came to its end. */
   #failure: string | null = null;
+  #lag: { read: Promise<Map<ConsumedTopic, number>>; endedAt: number } | null = null;
 
   constructor(parts: KafkaMessageSourceParts) {
     this.#parts = parts;
@@ -78,8 +80,22 @@ export class KafkaMessageSource implements MessageSource {
     return `Kafka (${brokers.join(', ')}) has no topic ${missing.join(', ')}, or does not show it to us: create it, or let us read it`;
   }
 
-  /** @throws when Kafka does not answer */
-  async lag(): Promise<Map<ConsumedTopic, number>> {
+  /**
+   * As it was at most `LAG_KEPT_MS` ago, for it costs the broker five requests; who asks meanwhile gets the same.
+   * @throws when Kafka does not answer
+   */
+  lag(): Promise<Map<ConsumedTopic, number>> {
+    if (this.#lag !== null && performance.now() - this.#lag.endedAt < LAG_KEPT_MS) return this.#lag.read;
+    const lag = { read: this.#readLag(), endedAt: Number.POSITIVE_INFINITY };
+    const ended = () => {
+      lag.endedAt = performance.now();
+    };
+    lag.read.then(ended, ended);
+    this.#lag = lag;
+    return lag.read;
+  }
+
+  async #readLag(): Promise<Map<ConsumedTopic, number>> {
     const names = [...(await this.#look())];
     if (names.length === 0) return new Map();
     const at = (timestamp: bigint) =>
@@ -142,6 +158,7 @@ export class KafkaMessageSource implements MessageSource {
       topics: [...there.keys()],
       onAssigned: (generation) => {
         this.#failure = null;
+        this.#parts.log.info(heldBy(generation));
         // The broker was away, and nobody else was given the partitions meanwhile.
         const handled = held?.generation === generation ? held.handled() : new Map<string, bigint>();
         held = this.#hold(member, { generation, handled, sink, onFailed });
@@ -216,4 +233,9 @@ export class KafkaMessageSource implements MessageSource {
   async #pause(ms: number): Promise<void> {
     await sleep(ms, undefined, { signal: this.#ended.signal }).catch(() => undefined);
   }
+}
+
+function heldBy({ id, assignments }: Generation): string {
+  const partitions = assignments.flatMap(({ topic, partitions: of }) => of.map((partition) => `${topic}/${partition}`));
+  return `in generation ${id} of the group this node reads ${partitions.join(', ') || 'no partition'}`;
 }
