@@ -80,6 +80,9 @@ describeWith(['kafka', 'mariadb'], 'the way from the inbox to Kafka', () => {
 
   const empty = () => until('the inbox is empty', 30 * SECOND, async () => (await opened.store.counts()).size === 0);
 
+  /** An event may be sent again, behind which all others of its key follow again. */
+  const firstOf = (values: readonly string[]) => [...new Set(values)];
+
   it('gives events on with their key, as they are, in the order of each key', async () => {
     await start();
     const sent: string[] = [];
@@ -91,14 +94,14 @@ describeWith(['kafka', 'mariadb'], 'the way from the inbox to Kafka', () => {
     await inbox.put({ ...placedOrder('O-1', '{"paid":true}'), topic: 'order.completed' });
     await empty();
     const topics = [names.of('order.placed'), names.of('order.completed')];
-    const read = await readTopics(kafka.bootstrapServers, topics, (messages) => messages.length === 61);
+    const all = (messages: readonly { value: string }[]) => new Set(messages.map(({ value }) => value)).size === 61;
+    const read = await readTopics(kafka.bootstrapServers, topics, all);
     for (let order = 0; order < 7; order += 1) {
       const ofKey = read.filter(({ key, topic }) => key === `O-${order}` && topic === topics[0]);
-      expect(ofKey.map(({ value }) => value)).toEqual(sent.filter((_, index) => index % 7 === order));
+      expect(firstOf(ofKey.map(({ value }) => value))).toEqual(sent.filter((_, index) => index % 7 === order));
     }
-    expect(read.filter(({ topic }) => topic === topics[1]).map(({ key, value }) => [key, value])).toEqual([
-      ['O-1', '{"paid":true}'],
-    ]);
+    const paid = read.filter(({ topic }) => topic === topics[1]).map(({ key, value }) => `${key} ${value}`);
+    expect(firstOf(paid)).toEqual(['O-1 {"paid":true}']);
   });
 
   it('waits while Kafka is away, says so, and follows on when it is back', async () => {
@@ -129,8 +132,10 @@ describeWith(['kafka', 'mariadb'], 'the way from the inbox to Kafka', () => {
     expect(parked[0]).toMatchObject({ code: 'TOO_LARGE', hqId: 'HQ001', orderId: 'LARGE', key: null });
     expect(parked[0]?.message).toMatchObject({ topic: 'order.placed', partition: -1, key: 'LARGE' });
     const topics = [names.of('order.placed')];
-    const keys = (await readTopics(kafka.bootstrapServers, topics, (read) => read.length >= 2)).map(({ key }) => key);
-    expect(keys).toEqual(['A', 'B']);
+    const read = await readTopics(kafka.bootstrapServers, topics, (messages) =>
+      messages.some(({ key }) => key === 'B'),
+    );
+    expect(firstOf(read.map(({ key }) => key))).toEqual(['A', 'B']);
   });
 
   it('leaves it to another node while that one leads', async () => {

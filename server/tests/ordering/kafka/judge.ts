@@ -6,7 +6,7 @@ export interface Judgement {
   lost: string[];
   /** Brought to an end more than once, though the first time had been committed, or could have been. */
   twice: string[];
-  /** Brought to an end once more, because the first time was not committed: its member died, or the broker was away. */
+  /** Brought to an end once more, because the first time was not committed: its member died, or the group forgot it. */
   again: number;
   /** Two members at one partition at the same time: what each had under way. */
   together: string[];
@@ -19,14 +19,14 @@ export interface Expected {
   counts: ReadonlyMap<string, number>;
   /** Died by kill -9, and when: what it had under way ended then. */
   died: ReadonlyMap<string, number>;
-  /** When the broker was killed. */
-  awayFrom?: number;
+  /** When the broker was killed, where the group began a new generation afterwards: else all of it is known still. */
+  forgottenFrom?: number;
 }
 
 /** So long before its death a member may have had something to commit. */
 const UNCOMMITTED_MS_MAX = 2_000;
 
-export function judge(notes: readonly Note[], { counts, died, awayFrom = Infinity }: Expected): Judgement {
+export function judge(notes: readonly Note[], { counts, died, forgottenFrom = Infinity }: Expected): Judgement {
   const byPlace = Map.groupBy(notes, ({ place }) => place);
   const judgement: Judgement = { lost: [], twice: [], again: 0, together: [], pauseMsOf: new Map() };
   for (const [place, count] of counts) {
@@ -38,7 +38,7 @@ export function judge(notes: readonly Note[], { counts, died, awayFrom = Infinit
       const of = `${place}:${offset}`;
       if (times.length === 0) judgement.lost.push(of);
       if (times.length < 2) continue;
-      const mayComeAgain = ({ member, end }: Note) => end > (died.get(member) ?? awayFrom) - UNCOMMITTED_MS_MAX;
+      const mayComeAgain = ({ member, end }: Note) => end > (died.get(member) ?? forgottenFrom) - UNCOMMITTED_MS_MAX;
       if (times.slice(0, -1).every(mayComeAgain)) judgement.again += 1;
       else judgement.twice.push(`${of} by ${times.map(({ member }) => member).join(', then ')}`);
     }

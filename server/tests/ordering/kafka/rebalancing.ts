@@ -103,6 +103,8 @@ export interface AwayOptions {
 }
 
 export interface AwayJudgement extends Judgement {
+  /** The group went on in the generation in which the broker was killed. */
+  sameGeneration: boolean;
   /** What the first member said at the end of the outage, and what some time after all was handled. */
   degraded: string | null;
   degradedAfter: string | null;
@@ -123,7 +125,12 @@ export async function awayUnderLoad(options: AwayOptions): Promise<AwayJudgement
     notes.add(note);
     if (note.end !== Infinity) ended.add(`${note.place}:${note.offset}`);
   };
-  const log = { info: () => undefined, warn: () => undefined };
+  const generations = new Set<string>();
+  const info = (text: string) => {
+    const [generation] = /generation \d+/.exec(text) ?? [];
+    if (generation !== undefined) generations.add(generation);
+  };
+  const log = { info, warn: () => undefined };
   const members = ['first', 'second'].map((member) => {
     const parts = { brokers: [bootstrapServers], names, groupId: prefix, clientId: member, log };
     return {
@@ -134,6 +141,7 @@ export async function awayUnderLoad(options: AwayOptions): Promise<AwayJudgement
   for (const { source, sink } of members) await source.start(sink);
   await until('some are handled', finishMsMax, async () => ended.size > messages / 8);
   const awayFrom = now();
+  const { size } = generations;
   await kafka.kill();
   await delay(awayMs);
   const first = members[0]?.source as KafkaMessageSource;
@@ -143,7 +151,9 @@ export async function awayUnderLoad(options: AwayOptions): Promise<AwayJudgement
   await until('nothing is said any more', finishMsMax, async () => first.degraded() === null).catch(() => undefined);
   const degradedAfter = first.degraded();
   await Promise.all(members.map(({ source }) => source.stop()));
-  return { ...judge([...notes], { counts, died: new Map(), awayFrom }), degraded, degradedAfter };
+  const sameGeneration = generations.size === size;
+  const expected = { counts, died: new Map(), ...(sameGeneration ? {} : { forgottenFrom: awayFrom }) };
+  return { ...judge([...notes], expected), sameGeneration, degraded, degradedAfter };
 }
 
 interface Mortal {
