@@ -1,5 +1,6 @@
 /** Real servers of a cluster of a test's own, and what its nodes are told about them. */
 import { randomBytes } from 'node:crypto';
+import type { ServerSettings } from '../../../infra/local-server.ts';
 import type { MariadbAccess } from '../../src/ledger/mariadb/mariadb-pool.ts';
 import { freshDatabase } from './mariadb-database.ts';
 import { type KafkaTestServer, startKafka } from './servers/kafka.ts';
@@ -38,8 +39,18 @@ export class TestCluster {
     this.database = database;
   }
 
-  static async start({ withKafka = false }: { withKafka?: boolean } = {}): Promise<TestCluster> {
-    const [redis, mariadb, kafka] = await Promise.all([startRedis(), startMariadb(), withKafka ? startKafka() : null]);
+  static async start({
+    withKafka = false,
+    kafkaSettings = {},
+  }: {
+    withKafka?: boolean;
+    kafkaSettings?: ServerSettings;
+  } = {}): Promise<TestCluster> {
+    const [redis, mariadb, kafka] = await Promise.all([
+      startRedis(),
+      startMariadb(),
+      withKafka ? startKafka({ settings: kafkaSettings }) : null,
+    ]);
     return new TestCluster({ redis, mariadb, kafka }, mariadb.access);
   }
 

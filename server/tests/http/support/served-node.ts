@@ -19,6 +19,8 @@ export interface NodeOptions {
   node: string;
   roles?: string;
   detours?: Detours;
+  /** More settings. */
+  environment?: Record<string, string>;
 }
 
 export interface NodeReply {
@@ -41,9 +43,10 @@ export class ServedNode {
     this.token = token;
   }
 
-  static async open(cluster: TestCluster, { node, roles, detours }: NodeOptions): Promise<ServedNode> {
+  static async open(cluster: TestCluster, options: NodeOptions): Promise<ServedNode> {
     const folder = mkdtempSync(join(tmpdir(), 'holdfast-node-'));
-    const environment = { ...cluster.environment(detours), HOLDFAST_NODE: node };
+    const { node, roles, detours } = options;
+    const environment = { ...cluster.environment(detours), ...options.environment, HOLDFAST_NODE: node };
     const tokenKey = new TextEncoder().encode(cluster.secret);
     const spoolFolder = join(folder, 'imports');
     const application = await openClusterNode({
