@@ -73,6 +73,19 @@ it('has each effect once and each rubbish message parked, whoever has the partit
   await expectLetters([...log.values()].flat());
 });
 
+it('holds up an order behind a parked one of its HQ, and not another HQ that uses the same key', async () => {
+  const order = (hqId: string, offset: bigint, eventId: string) => {
+    const data = { orderId: 'ORD-7', hqId, storeId: 'S1', items: [{ productId: 'P1', quantity: 1 }] };
+    return message('order.placed', plain('order.placed', data, { eventId }), { key: 'ORD-7', offset });
+  };
+  const consumer = newConsumer();
+  const partition = consumer.assign('order.placed', 0);
+  await partition.take([order('HQ002', 0n, 'a'), order('HQ002', 1n, 'b'), order(HQ, 2n, 'c'), order(HQ, 3n, 'd')]);
+  await until('all are handled', 20_000, async () => partition.committable === 4n);
+  await consumer.stop();
+  expect([...results].sort()).toEqual(['done', 'parked', 'replayed', 'waiting']);
+});
+
 function ordersBy(random: Random): Order[] {
   return Array.from({ length: ORDERS }, (_, index) => ({
     orderId: `ORD-${index}`,

@@ -187,7 +187,7 @@ describe('blocked keys', () => {
       value: null,
       at: 0,
     };
-    const of = { hqId: null, orderId: null, eventId: null, reason: '', attempts: 1 };
+    const of = { hqId: 'HQ001', orderId: null, eventId: null, reason: '', attempts: 1 };
     world.letters.kept.push({ message, key, code: 'KEEPS_FAILING', status: 'parked', ...of });
   };
 

@@ -5,6 +5,7 @@ import type { DeadLetter, DeadLetters, NewLetter } from '../../src/ordering/lett
 import { describeLetters, type LetterFixture, letter } from './letter-adapters.ts';
 
 const TOPIC = 'order.completed';
+const OPEN = { topic: TOPIC, key: 'ORD1', hqId: 'HQ001' } as const;
 const every = { hqId: null, cursor: null, limit: 50 };
 
 describeLetters('dead letters', (fresh) => {
@@ -72,17 +73,35 @@ describeLetters('dead letters', (fresh) => {
     expect(await letters.queueBehind(letter(2))).toBe(true);
     expect(await letters.queueBehind(letter(1))).toBe(true);
     expect(await letters.counts()).toEqual({ parked: 1, waiting: 1 });
-    expect(await letters.blockedKeys()).toEqual([{ topic: TOPIC, key: 'ORD1' }]);
+    expect(await letters.blockedKeys()).toEqual([OPEN]);
     await letters.drop(first.id);
     expect(await letters.queueBehind(letter(3))).toBe(true);
-    const next = await letters.claimNext(TOPIC, 'ORD1');
+    const next = await letters.claimNext(OPEN);
     expect(next?.letter.message.offset).toBe(2n);
     await next?.done();
-    await (await letters.claimNext(TOPIC, 'ORD1'))?.done();
+    await (await letters.claimNext(OPEN))?.done();
     expect(await letters.queueBehind(letter(4))).toBe(false);
     expect(await letters.queueBehind(letter(2))).toBe(true);
     expect(await letters.blockedKeys()).toEqual([]);
     expect((await all()).map(({ status }) => status)).toEqual(['redriven', 'redriven', 'dropped']);
+  });
+
+  it('lets one HQ wait behind its own letters alone', async () => {
+    const { id } = await parked(letter(1));
+    const other = (offset: number) => letter(offset, { hqId: 'HQ002' });
+    expect(await letters.queueBehind(other(2))).toBe(false);
+    await letters.park(other(2));
+    expect(await letters.queueBehind(letter(3))).toBe(true);
+    expect(await letters.queueBehind(other(4))).toBe(true);
+    expect((await letters.blockedKeys()).map(({ hqId }) => hqId).sort()).toEqual(['HQ001', 'HQ002']);
+    await (await letters.claim(id))?.done();
+    expect(await letters.strandedKeys(10)).toEqual([OPEN]);
+    expect(await letters.claimNext({ ...OPEN, hqId: 'HQ002' })).toBeNull();
+    const next = await letters.claimNext(OPEN);
+    expect(next?.letter.message.offset).toBe(3n);
+    expect(await letters.strandedKeys(10)).toEqual([]);
+    await next?.done();
+    expect((await letters.blockedKeys()).map(({ hqId }) => hqId)).toEqual(['HQ002']);
   });
 
   it('lets nothing wait behind what could not be read', async () => {
@@ -91,7 +110,7 @@ describeLetters('dead letters', (fresh) => {
     await letters.park({ ...keyed, key: null });
     expect(await letters.queueBehind(letter(3))).toBe(false);
     expect(await letters.blockedKeys()).toEqual([]);
-    expect(await letters.claimNext(TOPIC, 'ORD1')).toBeNull();
+    expect(await letters.claimNext(OPEN)).toBeNull();
     expect((await letters.list({ ...every, key: 'ORD1' })).items).toHaveLength(1);
   });
 
@@ -136,18 +155,18 @@ describeLetters('dead letters', (fresh) => {
     await letters.park(letter(1));
     for (const offset of [2, 3, 4]) await letters.queueBehind(letter(offset));
     const [, , , { id }] = (await all()) as [DeadLetter, DeadLetter, DeadLetter, DeadLetter];
-    expect(await letters.claimNext(TOPIC, 'ORD1')).toBeNull();
+    expect(await letters.claimNext(OPEN)).toBeNull();
     expect(await letters.strandedKeys(10)).toEqual([]);
     await (await letters.claim(id))?.done();
-    expect(await letters.strandedKeys(10)).toEqual([{ topic: TOPIC, key: 'ORD1' }]);
-    const two = await letters.claimNext(TOPIC, 'ORD1');
+    expect(await letters.strandedKeys(10)).toEqual([OPEN]);
+    const two = await letters.claimNext(OPEN);
     expect(two?.letter.message.offset).toBe(2n);
-    expect(await letters.claimNext(TOPIC, 'ORD1')).toBeNull();
+    expect(await letters.claimNext(OPEN)).toBeNull();
     expect(await letters.strandedKeys(10)).toEqual([]);
     await two?.done();
-    const three = await letters.claimNext(TOPIC, 'ORD1');
+    const three = await letters.claimNext(OPEN);
     await three?.parkAgain('OTHER_LINES', 'other lines');
-    expect(await letters.claimNext(TOPIC, 'ORD1')).toBeNull();
+    expect(await letters.claimNext(OPEN)).toBeNull();
     expect((await all()).map(({ status }) => status)).toEqual(['waiting', 'parked', 'redriven', 'redriven']);
   });
 
@@ -163,10 +182,10 @@ describeLetters('dead letters', (fresh) => {
       const redrive = async () => {
         const followed: bigint[] = [];
         await (await letters.claim(id))?.done();
-        for (let next = await letters.claimNext(TOPIC, key); next !== null; ) {
+        for (let next = await letters.claimNext({ ...OPEN, key }); next !== null; ) {
           followed.push(next.letter.message.offset);
           await next.done();
-          next = await letters.claimNext(TOPIC, key);
+          next = await letters.claimNext({ ...OPEN, key });
         }
         return followed;
       };
@@ -234,7 +253,7 @@ describeLetters('dead letters', (fresh) => {
     await (await letters.claim(one?.id ?? ''))?.parkAgain('KEEPS_FAILING', 'again');
     expect(await letters.unsent(10)).toEqual([]);
     await letters.drop(one?.id ?? '');
-    await (await letters.claimNext(TOPIC, 'ORD1'))?.parkAgain('OTHER_LINES', 'no');
+    await (await letters.claimNext(OPEN))?.parkAgain('OTHER_LINES', 'no');
     expect((await letters.unsent(10)).map(({ message }) => message.offset)).toEqual([2n]);
   });
 });

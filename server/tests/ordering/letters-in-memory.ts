@@ -1,6 +1,5 @@
 /** Dead letters as their port says, for questions of scheduling; the real ones are tested in suites of their own. */
-import type { ConsumedTopic } from '../../src/events/topics.ts';
-import type { DeadLetters, NewLetter } from '../../src/ordering/letters/dead-letters.ts';
+import type { DeadLetters, NewLetter, OpenKey } from '../../src/ordering/letters/dead-letters.ts';
 import type { ConsumedMessage, OrderMessage } from '../../src/ordering/messages/message.ts';
 
 export interface KeptLetter extends NewLetter {
@@ -70,13 +69,15 @@ export class LettersInMemory {
   #queueBehind(letter: NewLetter): boolean {
     if (this.has(letter.message)) return true;
     const { topic } = letter.message;
-    if (!this.open().some(({ message, key }) => message.topic === topic && key === letter.key)) return false;
+    const isBefore = ({ message, key, hqId }: KeptLetter) =>
+      message.topic === topic && key === letter.key && hqId === letter.hqId;
+    if (!this.open().some(isBefore)) return false;
     this.#put({ ...letter, status: 'waiting' });
     return true;
   }
 
-  #blockedKeys(): { topic: ConsumedTopic; key: string }[] {
-    return this.open().flatMap(({ message, key }) => (key === null ? [] : [{ topic: message.topic, key }]));
+  #blockedKeys(): OpenKey[] {
+    return this.open().flatMap(({ message: { topic }, key, hqId }) => (key === null ? [] : [{ topic, key, hqId }]));
   }
 }
 

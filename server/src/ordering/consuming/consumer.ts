@@ -1,5 +1,5 @@
 /**
- * Gives messages to their handling: a lane per topic and key keeps their order, through every retry; lanes go on beside
+ * Gives messages to their handling: a lane per topic, HQ and key keeps their order, through every retry; lanes go on beside
  * each other, so that one commit of the ledger has many. A message that pauses holds up its lane and nothing else.
  */
 import type { ConsumedTopic } from '../../events/topics.ts';
@@ -34,7 +34,7 @@ export interface OrderConsumerParts {
   log: { warn(message: string): void };
 }
 
-/** Of one topic and key; of one message alone where that could not be read. */
+/** Of one topic, HQ and key; of one message alone where that could not be read. */
 interface Lane {
   /** Null: nothing waits behind it. */
   readonly name: string | null;
@@ -132,7 +132,7 @@ export class OrderConsumer implements MessageSink {
 
   #workOf(message: ConsumedMessage): Held['work'] {
     const read = this.#read(message);
-    const lane = this.#laneFor(read.ok ? `${message.topic} ${read.message.key}` : null);
+    const lane = this.#laneFor(read.ok ? `${message.topic} ${read.message.body.hqId} ${read.message.key}` : null);
     return { lane, course: new MessageCourse(this.#courseParts, message, read) };
   }
 

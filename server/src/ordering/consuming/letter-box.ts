@@ -3,8 +3,7 @@
  * keys may be blocked. A key that it believes blocked is asked about before it is acted on; one that it believes free
  * is free, for nobody else parks messages of the partitions that are this consumer's.
  */
-import type { ConsumedTopic } from '../../events/topics.ts';
-import type { DeadLetters, NewLetter } from '../letters/dead-letters.ts';
+import type { DeadLetters, NewLetter, OpenKey } from '../letters/dead-letters.ts';
 
 export interface LetterBoxParts {
   letters: DeadLetters;
@@ -29,8 +28,8 @@ export class LetterBox {
     return this.#problem;
   }
 
-  isBlocked(topic: ConsumedTopic, key: string): boolean {
-    return this.#blocked.has(nameOf(topic, key));
+  isBlocked(open: OpenKey): boolean {
+    return this.#blocked.has(nameOf(open));
   }
 
   /** Reads which keys are blocked, after this call. @returns whether they could be read */
@@ -43,8 +42,8 @@ export class LetterBox {
 
   /** @returns whether it is parked; else it is worth trying again */
   async park(letter: NewLetter): Promise<boolean> {
-    const { key, message } = letter;
-    const name = key === null ? null : nameOf(message.topic, key);
+    const { key, hqId, message } = letter;
+    const name = key === null ? null : nameOf({ topic: message.topic, key, hqId });
     if (name !== null) this.#blocked.set(name, Number.POSITIVE_INFINITY);
     const parked = await this.#ask(() => this.#parts.letters.park(letter).then(() => true));
     if (parked && name !== null) this.#blocked.set(name, this.#looks);
@@ -56,7 +55,7 @@ export class LetterBox {
     const queued = await this.#ask(() => this.#parts.letters.queueBehind(letter));
     if (queued === null) return 'unavailable';
     if (queued) return 'queued';
-    this.#blocked.delete(nameOf(letter.message.topic, letter.key));
+    this.#blocked.delete(nameOf({ ...letter, topic: letter.message.topic }));
     return 'free';
   }
 
@@ -73,7 +72,7 @@ export class LetterBox {
     const look = this.#looks;
     const keys = await this.#ask(() => this.#parts.letters.blockedKeys());
     if (keys === null) return false;
-    const names = new Set(keys.map(({ topic, key }) => nameOf(topic, key)));
+    const names = new Set(keys.map(nameOf));
     // What was parked here since the look began may be missing from what it read.
     for (const [name, since] of this.#blocked) if (since < look && !names.has(name)) this.#blocked.delete(name);
     for (const name of names) if (!this.#blocked.has(name)) this.#blocked.set(name, 0);
@@ -99,6 +98,6 @@ export class LetterBox {
   }
 }
 
-function nameOf(topic: ConsumedTopic, key: string): string {
-  return `${topic} ${key}`;
+function nameOf({ topic, hqId, key }: OpenKey): string {
+  return `${topic} ${hqId} ${key}`;
 }

@@ -62,7 +62,8 @@ export class MessageCourse {
   async step(): Promise<Step> {
     if (this.#letter !== null) return this.#park(this.#letter);
     const message = (this.#read as { message: OrderMessage }).message;
-    if (this.#parts.box.isBlocked(message.topic, message.key)) {
+    const { topic, key, body } = message;
+    if (this.#parts.box.isBlocked({ topic, key, hqId: body.hqId })) {
       const queued = await this.#parts.box.queueBehind(
         this.#letterOf(message, 'BEHIND_A_PARKED_ONE', 'an earlier message of its key is parked'),
       );

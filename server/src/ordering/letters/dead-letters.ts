@@ -60,10 +60,11 @@ export interface Correction {
   eventId: string | null;
 }
 
-/** A key of a topic for which letters are open. */
+/** A key of a topic and an HQ for which letters are open: what one HQ has parked holds up no other's. */
 export interface OpenKey {
   topic: ConsumedTopic;
   key: string;
+  hqId: string | null;
 }
 
 /**
@@ -78,7 +79,7 @@ export interface DeadLetters {
    * to be handled as any other. True, and nothing is done, when it is there already: parked, waiting or done with.
    */
   queueBehind(letter: NewLetter): Promise<boolean>;
-  /** `topic` and `key` of every open letter that others wait behind. */
+  /** Of every open letter that others wait behind. */
   blockedKeys(): Promise<OpenKey[]>;
   /**
    * Keys, at most `limit`, whose letters wait although none is parked and nobody handles one: whoever redrove them has
@@ -93,7 +94,7 @@ export interface DeadLetters {
   /** Claims a parked letter; null when it is not parked (any more), or somebody else has it. */
   claim(id: string): Promise<ClaimedLetter | null>;
   /** The oldest that waits of this key, once nothing of it is parked. */
-  claimNext(topic: ConsumedTopic, key: string): Promise<ClaimedLetter | null>;
+  claimNext(open: OpenKey): Promise<ClaimedLetter | null>;
   /** What waits behind it may follow. @returns whether it was parked, and handled by nobody */
   drop(id: string): Promise<boolean>;
 

@@ -43,10 +43,11 @@ export interface LetterDialect {
 interface Line {
   topic: ConsumedTopic;
   keyHash: string;
+  hqId: string | null;
 }
 
 const OPEN = "status in ('parked', 'waiting')";
-const IN_LINE = 'topic = ? and key_hash = ? and in_line = 1';
+const IN_LINE = "topic = ? and key_hash = ? and coalesce(hq_id, '') = ? and in_line = 1";
 
 export class LetterStatements {
   readonly #dialect: LetterDialect;
@@ -56,13 +57,13 @@ export class LetterStatements {
   }
 
   *park(letter: NewLetter, receivedAt: number): LetterWork<void> {
-    if (letter.key !== null) yield* this.#lock(lineOf(letter.message.topic, letter.key));
+    if (letter.key !== null) yield* this.#lock(lineOf(letter.message.topic, letter.key, letter.hqId));
     yield this.#insert('dead_letters', newRow(letter, 'parked', receivedAt), 'id');
   }
 
   *queueBehind(letter: NewLetter, receivedAt: number): LetterWork<boolean> {
     if (letter.key === null) return false;
-    const line = lineOf(letter.message.topic, letter.key);
+    const line = lineOf(letter.message.topic, letter.key, letter.hqId);
     yield* this.#lock(line);
     const { topic, partition, offset, at } = letter.message;
     const there = yield read(
@@ -81,13 +82,13 @@ export class LetterStatements {
     return yield* this.#claim(id, 'parked', claim, leaseMs);
   }
 
-  *claimNext(topic: ConsumedTopic, key: string, claim: string, leaseMs: number): LetterWork<LetterRecord | null> {
-    const line = lineOf(topic, key);
+  *claimNext({ topic, key, hqId }: OpenKey, claim: string, leaseMs: number): LetterWork<LetterRecord | null> {
+    const line = lineOf(topic, key, hqId);
     yield* this.#lock(line);
     const first = yield read(
       `select id from dead_letters where ${IN_LINE} and status = 'waiting'
        and not exists (select 1 from dead_letters parked where parked.topic = ? and parked.key_hash = ?
-         and parked.in_line = 1 and parked.status = 'parked')
+         and coalesce(parked.hq_id, '') = ? and parked.in_line = 1 and parked.status = 'parked')
        order by id limit 1`,
       [...valuesOf(line), ...valuesOf(line)],
     );
@@ -206,8 +207,8 @@ export class LetterStatements {
 
   *blockedKeys(): LetterWork<OpenKey[]> {
     const { rows } = yield read(
-      `select topic, min(letter_key) as letterKey from dead_letters where in_line = 1 and ${OPEN}
-       group by topic, key_hash`,
+      `select topic, min(letter_key) as letterKey, hq_id as hqId from dead_letters where in_line = 1 and ${OPEN}
+       group by topic, key_hash, hq_id`,
       [],
     );
     return keysOf(rows);
@@ -216,12 +217,13 @@ export class LetterStatements {
   *stranded(limit: number): LetterWork<OpenKey[]> {
     const { now } = this.#dialect;
     const { rows } = yield read(
-      `select topic, min(letter_key) as letterKey from dead_letters waiting
+      `select topic, min(letter_key) as letterKey, hq_id as hqId from dead_letters waiting
        where status = 'waiting' and not exists (
          select 1 from dead_letters other
-         where other.topic = waiting.topic and other.key_hash = waiting.key_hash and other.in_line = 1
+         where other.topic = waiting.topic and other.key_hash = waiting.key_hash
+           and coalesce(other.hq_id, '') = coalesce(waiting.hq_id, '') and other.in_line = 1
            and (other.status = 'parked' or (other.status = 'waiting' and other.claimed_until > ${now})))
-       group by topic, key_hash limit ?`,
+       group by topic, key_hash, hq_id limit ?`,
       [limit],
     );
     return keysOf(rows);
@@ -238,9 +240,10 @@ export class LetterStatements {
 
   /** Of a letter that others may wait behind; one that stands alone needs no lock. @returns whether it is there */
   *#lockLineOf(id: number): LetterWork<boolean> {
-    const { rows } = yield read('select topic, key_hash as keyHash, in_line as inLine from dead_letters where id = ?', [
-      id,
-    ]);
+    const { rows } = yield read(
+      'select topic, key_hash as keyHash, hq_id as hqId, in_line as inLine from dead_letters where id = ?',
+      [id],
+    );
     const [row] = rows as (Line & { inLine: number })[];
     if (row !== undefined && row.inLine === 1) yield* this.#lock(row);
     return row !== undefined;
@@ -266,18 +269,21 @@ export interface LetterPage {
 }
 
 function keysOf(rows: unknown[]): OpenKey[] {
-  return (rows as { topic: ConsumedTopic; letterKey: string }[]).map(({ topic, letterKey }) => ({
-    topic,
-    key: letterKey,
-  }));
+  return (rows as { topic: ConsumedTopic; letterKey: string; hqId: string | null }[]).map(
+    ({ topic, letterKey, hqId }) => ({
+      topic,
+      key: letterKey,
+      hqId,
+    }),
+  );
 }
 
-function lineOf(topic: ConsumedTopic, key: string): Line {
-  return { topic, keyHash: keyHash(key) };
+function lineOf(topic: ConsumedTopic, key: string, hqId: string | null): Line {
+  return { topic, keyHash: keyHash(key), hqId };
 }
 
-function valuesOf({ topic, keyHash: hash }: Line): LetterValue[] {
-  return [topic, hash];
+function valuesOf({ topic, keyHash: hash, hqId }: Line): LetterValue[] {
+  return [topic, hash, hqId ?? ''];
 }
 
 function read(sql: string, values: LetterValue[]): LetterStatement {

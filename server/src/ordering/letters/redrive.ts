@@ -4,10 +4,9 @@
  * the lease is over; then it is handled again, which is a replay, for its operation id is in the ledger.
  */
 import { setTimeout as delay } from 'node:timers/promises';
-import type { ConsumedTopic } from '../../events/topics.ts';
 import type { Handling, OrderHandling } from '../handling/handling.ts';
 import type { OrderMessage, ReadMessage } from '../messages/message.ts';
-import type { ClaimedLetter, DeadLetter, DeadLetters } from './dead-letters.ts';
+import type { ClaimedLetter, DeadLetter, DeadLetters, OpenKey } from './dead-letters.ts';
 
 /** A person waits, and the letter has waited its time before: `EARLY_EVENT_WAIT_MS` is for messages. */
 const EARLY_WAIT_MS = 2_000;
@@ -53,22 +52,21 @@ export class Redrive {
     if (claimed === null) return { status: 'not-claimed' };
     const outcome = await this.#settle(claimed);
     if (outcome.status !== 'done') return outcome;
-    const { message, key } = claimed.letter;
-    return { status: 'redriven', followed: key === null ? 0 : await this.#follow(message.topic, key) };
+    return { status: 'redriven', followed: await this.#followBehind(claimed.letter) };
   }
 
   /** @returns whether it was parked; then those that waited behind it have followed */
   async drop(letter: DeadLetter): Promise<boolean> {
     if (!(await this.#parts.letters.drop(letter.id))) return false;
-    if (letter.key !== null) await this.#follow(letter.message.topic, letter.key);
+    await this.#followBehind(letter);
     return true;
   }
 
   /** Goes on where somebody has died, or has left the rest. @returns how many letters have their effect now */
   async resume(): Promise<number> {
     let followed = 0;
-    for (const { topic, key } of await this.#parts.letters.strandedKeys(RESUMED_KEYS_MAX)) {
-      followed += await this.#follow(topic, key);
+    for (const open of await this.#parts.letters.strandedKeys(RESUMED_KEYS_MAX)) {
+      followed += await this.#follow(open);
     }
     return followed;
   }
@@ -93,9 +91,13 @@ export class Redrive {
     await this.#resuming;
   }
 
-  async #follow(topic: ConsumedTopic, key: string): Promise<number> {
+  async #followBehind({ message: { topic }, key, hqId }: DeadLetter): Promise<number> {
+    return key === null ? 0 : this.#follow({ topic, key, hqId });
+  }
+
+  async #follow(open: OpenKey): Promise<number> {
     for (let followed = 0; followed < FOLLOW_MAX; followed += 1) {
-      const next = await this.#parts.letters.claimNext(topic, key);
+      const next = await this.#parts.letters.claimNext(open);
       if (next === null || (await this.#settle(next)).status !== 'done') return followed;
     }
     return FOLLOW_MAX;

@@ -1,5 +1,4 @@
 import { randomUUID } from 'node:crypto';
-import type { ConsumedTopic } from '../../events/topics.ts';
 import type { Page } from '../../projections/history-reads.ts';
 import { decodePageCursor, encodePageCursor } from '../../projections/page-cursor.ts';
 import type {
@@ -88,9 +87,9 @@ export class StoredDeadLetters implements DeadLetters {
     return this.#claimed(await this.#store.change('claim', rowId, claim, this.#leaseMs), claim);
   }
 
-  async claimNext(topic: ConsumedTopic, key: string): Promise<ClaimedLetter | null> {
+  async claimNext(open: OpenKey): Promise<ClaimedLetter | null> {
     const claim = randomUUID();
-    return this.#claimed(await this.#store.change('claimNext', topic, key, claim, this.#leaseMs), claim);
+    return this.#claimed(await this.#store.change('claimNext', open, claim, this.#leaseMs), claim);
   }
 
   #claimed(row: LetterRecord | null, claim: string): ClaimedLetter | null {
