@@ -144,18 +144,6 @@ describe('a redrive', () => {
     expect((await redrive(id)).body).toMatchObject({ letter: { status: 'redriven' }, followed: 1 });
     expect(await reserved()).toBe(before + 2);
   });
-
-  it('whose process dies between effect and mark is a replay when it comes again', async () => {
-    const before = await reserved();
-    const id = await parkPlaced('ORD-C', placed('ORD-C', 'PRD001', 3));
-    const { letters } = server.application.letterDesk;
-    const letter = await letters.get(id);
-    expect((await redrive(id)).body).toMatchObject({ letter: { status: 'redriven' } });
-    const again = await parkPlaced('ORD-C', placed('ORD-C', 'PRD001', 3));
-    expect(letter?.message.offset).not.toBe((await letters.get(again))?.message.offset);
-    expect((await redrive(again)).body).toMatchObject({ letter: { status: 'redriven' } });
-    expect(await reserved()).toBe(before + 3);
-  });
 });
 
 describe('a correction', () => {

@@ -177,10 +177,10 @@ describe('a message', () => {
 });
 
 describe('blocked keys', () => {
-  const parked = (key: string, offset = 0n) => {
+  const parked = (key: string, offset = 0n, partition = 9) => {
     const message: ConsumedMessage = {
       topic: 'order.placed',
-      partition: 9,
+      partition,
       offset,
       key,
       headers: new Map(),
@@ -216,10 +216,24 @@ describe('blocked keys', () => {
     await pass(100);
     expect(world.effects).toEqual([next]);
     expect(world.letters.kept).toHaveLength(1);
+    await pass(2 * SECOND);
     const asked = world.letters.calls;
     world.append(PLACED, 'a');
     await pass(100);
     expect(world.letters.calls, 'nothing is asked for a key that is free').toBe(asked);
+  });
+
+  it('stay blocked for what comes later, while what came before their letters is handled again', async () => {
+    const before = world.append(PLACED, 'a');
+    for (let more = 0; more < 2; more += 1) world.append(PLACED, 'a');
+    parked('a', 1n, 0);
+    new Member(world).assign(PLACED);
+    await pass(100);
+    expect(world.effects).toEqual([before]);
+    expect(world.letters.kept.map(({ status, message }) => [status, message.offset])).toEqual([
+      ['parked', 1n],
+      ['waiting', 2n],
+    ]);
   });
 
   it('are learnt of by looking again and again', async () => {

@@ -104,6 +104,22 @@ describeLetters('dead letters', (fresh) => {
     expect((await letters.blockedKeys()).map(({ hqId }) => hqId)).toEqual(['HQ002']);
   });
 
+  it('lets no message wait behind one that came after it, for it was here before', async () => {
+    const first = letter(10);
+    await letters.park(first);
+    expect(await letters.queueBehind(letter(9)), 'offsets are numbers, not texts').toBe(false);
+    expect(await letters.queueBehind(letter(100)), 'offsets are numbers, not texts').toBe(true);
+    const { message } = letter(9);
+    const anew = { ...letter(9), message: { ...message, at: message.at + 86_400_000 } };
+    expect(await letters.queueBehind(anew), 'of a topic that was made anew').toBe(true);
+    const elsewhere = { ...letter(9, { key: 'ORD2' }), message: { ...message, partition: 4 } };
+    await letters.park(letter(11, { key: 'ORD2' }));
+    expect(await letters.queueBehind(elsewhere), 'nobody knows which of two partitions came first').toBe(true);
+    await letters.park(letter(20, { key: 'ORD3' }));
+    await letters.park(letter(15, { key: 'ORD3' }));
+    expect(await letters.queueBehind(letter(17, { key: 'ORD3' })), 'one that came before is parked too').toBe(true);
+  });
+
   it('lets nothing wait behind what could not be read', async () => {
     await letters.park(letter(1, { key: null, code: 'NOT_JSON' }));
     const keyed = letter(2, { code: 'NOT_JSON' });

@@ -68,9 +68,12 @@ export class LettersInMemory {
 
   #queueBehind(letter: NewLetter): boolean {
     if (this.has(letter.message)) return true;
-    const { topic } = letter.message;
+    const { topic, partition, offset } = letter.message;
     const isBefore = ({ message, key, hqId }: KeptLetter) =>
-      message.topic === topic && key === letter.key && hqId === letter.hqId;
+      message.topic === topic &&
+      key === letter.key &&
+      hqId === letter.hqId &&
+      (message.partition !== partition || message.offset < offset);
     if (!this.open().some(isBefore)) return false;
     this.#put({ ...letter, status: 'waiting' });
     return true;

@@ -50,13 +50,14 @@ export class LetterBox {
     return parked ?? false;
   }
 
-  /** `free`: nothing of its key is parked any more, it is to be handled. */
+  /**
+   * `free`: nothing of its key that came before it is parked any more, it is to be handled. What is parked may have come
+   * later, so its key is believed blocked until the next look.
+   */
   async queueBehind(letter: NewLetter & { key: string }): Promise<'queued' | 'free' | 'unavailable'> {
     const queued = await this.#ask(() => this.#parts.letters.queueBehind(letter));
     if (queued === null) return 'unavailable';
-    if (queued) return 'queued';
-    this.#blocked.delete(nameOf({ ...letter, topic: letter.message.topic }));
-    return 'free';
+    return queued ? 'queued' : 'free';
   }
 
   #lookNow(): Promise<boolean> {

@@ -75,8 +75,9 @@ export interface DeadLetters {
   /** Parks a message; one of the same topic, partition and offset that is there already is left as it is. */
   park(letter: NewLetter): Promise<void>;
   /**
-   * Puts a message behind the letters of its key. False, and nothing is done, when none is open any more: then it is
-   * to be handled as any other. True, and nothing is done, when it is there already: parked, waiting or done with.
+   * Puts a message behind the letters of its key. False, and nothing is done, when none is open any more that came
+   * before it: then it is to be handled as any other. (Those of its partition with higher offsets came later: it is here
+   * for the second time.) True, and nothing is done, when it is there already: parked, waiting or done with.
    */
   queueBehind(letter: NewLetter): Promise<boolean>;
   /** Of every open letter that others wait behind. */

@@ -2,6 +2,7 @@
 
 import type { ConsumedMessage, ReadMessage } from '../messages/message.ts';
 import type { DeadLetter, DeadLetters } from './dead-letters.ts';
+import { VALUE_BYTES_MAX } from './letter-rows.ts';
 import type { Redrive, Redriven } from './redrive.ts';
 
 /** It may quote the payload. */
@@ -125,6 +126,10 @@ export class LetterDesk {
       return { status: 'unreadable', code: 'INVALID', reason };
     }
     const sealed = encrypt?.({ hqId: body.hqId, topic, eventId, value }) ?? { headers: new Map(), value };
+    if (sealed.value.byteLength > VALUE_BYTES_MAX) {
+      const reason = `encrypted, it has ${sealed.value.byteLength} bytes, but at most ${VALUE_BYTES_MAX} are kept`;
+      return { status: 'unreadable', code: 'TOO_LARGE', reason };
+    }
     const done = await this.letters.correct(letter.id, {
       value: sealed.value,
       headers: new Map([...plain, ...sealed.headers]),

@@ -5,7 +5,7 @@ import { ID_PATTERN } from '../../stock/identifiers.ts';
 import type { Correction, DeadLetter, LetterStatus, NewLetter } from './dead-letters.ts';
 
 /** What a row keeps at most; more is cut, and the reason says so. */
-const VALUE_BYTES_MAX = 1_048_576;
+export const VALUE_BYTES_MAX = 1_048_576;
 const HEADERS_LENGTH_MAX = 65_536;
 const ID_LENGTH_MAX = 255;
 const REASON_LENGTH_MAX = 2_000;

@@ -71,8 +71,13 @@ export class LetterStatements {
       [topic, partition, String(offset), at],
     );
     if (there.rows.length > 0) return true;
-    const open = yield read(`select id from dead_letters where ${IN_LINE} and ${OPEN} limit 1`, valuesOf(line));
-    if (open.rows.length === 0) return false;
+    // Offsets of a topic that was made anew begin again; then its messages are the later ones.
+    const before = yield read(
+      `select id from dead_letters where ${IN_LINE} and ${OPEN}
+       and not (partition_id = ? and at >= ? and cast(message_offset as decimal(20)) > cast(? as decimal(20))) limit 1`,
+      [...valuesOf(line), partition, at, String(offset)],
+    );
+    if (before.rows.length === 0) return false;
     yield this.#insert('dead_letters', newRow(letter, 'waiting', receivedAt), 'id');
     return true;
   }
