@@ -130,6 +130,19 @@ describeLetters('redrive', (fresh) => {
     expect(await redrive.drop((await letters.get(id)) as DeadLetter)).toBe(false);
   });
 
+  it('lets nothing more follow once it is stopped', async () => {
+    const id = await line(3);
+    await (await letters.claim(id))?.done();
+    const handle = handling.handle.bind(handling);
+    handling.handle = (message) => {
+      void redrive.stop();
+      return handle(message);
+    };
+    expect(await redrive.resume()).toBe(1);
+    expect(handling.handled).toEqual(['evt-2']);
+    expect(await statuses()).toEqual(['redriven', 'redriven', 'waiting', 'waiting']);
+  });
+
   it('has each letter handled once, however many redrive it at the same time', async () => {
     const id = await line(5);
     const all = await Promise.all(Array.from({ length: 6 }, () => redrive.redrive(id)));

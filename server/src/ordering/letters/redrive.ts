@@ -41,6 +41,7 @@ export class Redrive {
   readonly #parts: RedriveParts;
   #timer: NodeJS.Timeout | null = null;
   #resuming: Promise<unknown> | null = null;
+  #stopped = false;
 
   constructor(parts: RedriveParts) {
     this.#parts = parts;
@@ -85,7 +86,9 @@ export class Redrive {
     this.#timer.unref();
   }
 
+  /** Resolves once the letter that is being handled is; those behind it are left to the next. */
   async stop(): Promise<void> {
+    this.#stopped = true;
     if (this.#timer !== null) clearInterval(this.#timer);
     this.#timer = null;
     await this.#resuming;
@@ -97,6 +100,7 @@ export class Redrive {
 
   async #follow(open: OpenKey): Promise<number> {
     for (let followed = 0; followed < FOLLOW_MAX; followed += 1) {
+      if (this.#stopped) return followed;
       const next = await this.#parts.letters.claimNext(open);
       if (next === null || (await this.#settle(next)).status !== 'done') return followed;
     }
