@@ -41,6 +41,8 @@ const DOWN_MS = [0, 1_500] as const;
 const CALM_MS = [500, 2_500] as const;
 const LETTERS = '/api/v1/admin/dead-letters';
 const LOOK_MS = 500;
+/** A letter that is redriven so often speaks of what was lost. */
+const REDRIVES_MAX = 10;
 /** In a row without anything left to read; a node says for 2 s what it last asked the broker. */
 const CALM_LOOKS = 8;
 
@@ -72,6 +74,8 @@ class OrderTorture {
   readonly #letters = { corrected: 0, redriven: 0, dropped: 0 };
   /** Rubbish that was corrected: what it became. */
   readonly #corrected = new Map<string, OrderEnd>();
+  /** By letter. */
+  readonly #redrives = new Map<string, number>();
   #kills = 0;
   #sent = false;
 
@@ -153,8 +157,12 @@ class OrderTorture {
     await until('the dead letters come to an end', CLEAN_MS_MAX, async () => {
       const open = [...(await this.#open('parked')), ...(await this.#open('waiting'))];
       for (const letter of open.filter(({ status }) => status === 'parked')) await this.#see(letter);
-      return open.length === 0;
+      return open.length === 0 || this.#hopeless.length > 0;
     });
+  }
+
+  get #hopeless(): string[] {
+    return [...this.#redrives].filter(([, times]) => times > REDRIVES_MAX).map(([id]) => id);
   }
 
   async #open(status: string): Promise<Letter[]> {
@@ -183,6 +191,7 @@ class OrderTorture {
       this.#letters.corrected += 1;
     }
     await this.#cluster.ask('POST', `${LETTERS}/${id}/redrive`);
+    this.#redrives.set(id, (this.#redrives.get(id) ?? 0) + 1);
     this.#letters.redriven += 1;
   }
 
@@ -195,6 +204,7 @@ class OrderTorture {
     const lost = [...rubbish].filter((name) => !this.#corrected.has(name));
     const findings = [
       ...end.findings,
+      ...this.#hopeless.map((id) => `dead letter ${id} cannot be redriven`),
       ...lost.map((name) => `${name} is not among the dead letters`),
       ...checkLevels(end, ends, stories),
       ...checkOrders(end, ends),
