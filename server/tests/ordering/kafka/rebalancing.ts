@@ -145,6 +145,7 @@ export async function awayUnderLoad(options: AwayOptions): Promise<AwayJudgement
   await kafka.kill();
   await delay(awayMs);
   const first = members[0]?.source as KafkaMessageSource;
+  await until('it says that Kafka is away', finishMsMax, async () => first.degraded() !== null).catch(() => undefined);
   const degraded = first.degraded();
   await kafka.start();
   await until('all messages are handled', finishMsMax, async () => ended.size === messages).catch(() => undefined);
