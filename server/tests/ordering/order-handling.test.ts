@@ -351,7 +351,7 @@ describeOrderRigs('orders by event', (rig: () => OrderRig) => {
       ...parts.history,
       reservationOfOrder: () => Promise.reject(new HistoryBehind()),
     } as typeof parts.history;
-    expect(told(await new OrderHandler({ ...parts, history: behind }).handle(shop.placed()))).toMatch(
+    expect(told(await new OrderHandler({ ...parts, history: behind }).handle(shop.completed()))).toMatch(
       /^retry away: the history/,
     );
     const broken = { execute: () => Promise.reject(new Error('no such thing')) };
