@@ -20,6 +20,7 @@ describe('the settings of a cluster', () => {
       outbox: 'relay',
       locks: { kind: 'redis' },
       poisonRebuildsMax: 1,
+      events: { earlyEventWaitMs: 30_000, keysFile: null, plainMessages: 'accepted', schemaRegistryUrl: null },
     });
   });
 
