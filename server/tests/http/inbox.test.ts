@@ -69,7 +69,8 @@ it.each([
   const { status, body } = await server.ask('POST', PATH, { body: { ...completed(), ...fault } });
   expect([status, body.code]).toEqual([400, code]);
   if (code === 'UNREADABLE_EVENT') expect(body.reason).toEqual(expect.stringMatching(/^[A-Z_]+$/));
-  expect(await stored()).toEqual(before);
+  // What was there before may be handled meanwhile.
+  expect(before).toEqual(expect.arrayContaining(await stored()));
 });
 
 it('says what of an order cannot be read', async () => {
