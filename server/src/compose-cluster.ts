@@ -69,8 +69,9 @@ class ClusterComposition {
       closers: this.#closers,
     });
     const ordering = this.#ordering(parts);
-    const kafka = roles.has('relay') || roles.has('consumers') ? await this.#openKafka(parts, ordering) : null;
     if (roles.has('recorder')) await this.#record(parts);
+    // After the recorder: where Kafka is away this waits for it, and stock does not.
+    const kafka = roles.has('relay') || roles.has('consumers') ? await this.#openKafka(parts, ordering) : null;
     if (roles.has('relay')) await kafka?.publish();
     if (roles.has('scheduler')) this.#expire(parts);
     const health = new ClusterHealth({
