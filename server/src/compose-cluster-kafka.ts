@@ -2,7 +2,7 @@
 import { setTimeout as delay } from 'node:timers/promises';
 import type { Logger } from 'pino';
 import type { Closers, NodeParts } from './compose-cluster-parts.ts';
-import { consume, type Ordering, sealing } from './compose-ordering.ts';
+import { consume, type Ordering } from './compose-ordering.ts';
 import type { EventKeys } from './events/encryption/event-keys.ts';
 import type { EventPublisher } from './events/event-publisher.ts';
 import type { WireEvent } from './events/event-source.ts';
@@ -167,13 +167,12 @@ export class KafkaWork {
 
   /** What was handed in over HTTP goes the way of all other events of orders. */
   #forwardInbox(forwards: () => boolean): void {
-    const { closers, degraded, keys } = this.#work;
-    const { inbox, letters, readPlain } = this.#work.ordering;
+    const { closers, degraded } = this.#work;
+    const { inbox, letters, readPlain, encrypt } = this.#work.ordering;
     const broker = new KafkaInboxBroker({
       brokers: this.#brokers,
       names: this.#names,
       onMissingTopic: () => this.#topics.check(),
-      seal: keys === null ? null : sealing(keys, readPlain),
     });
     closers.push(() => broker.close());
     const forwarder = new InboxForwarder({
@@ -182,6 +181,7 @@ export class KafkaWork {
       forwards,
       deadLetters: letters,
       readMessage: readPlain,
+      encrypt,
       onError: (error) => this.#settings.log.warn({ err: error }, 'events that were handed in wait in the database'),
     });
     forwarder.start();

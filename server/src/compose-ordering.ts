@@ -7,7 +7,6 @@ import type { MessageSource } from './ordering/consuming/message-source.ts';
 import type { OrderHandling } from './ordering/handling/handling.ts';
 import { OrderHandler } from './ordering/handling/order-handling.ts';
 import { Inbox, type InboxStore } from './ordering/inbox/inbox.ts';
-import type { SealMessage } from './ordering/inbox/inbox-forwarder.ts';
 import type { DeadLetters } from './ordering/letters/dead-letters.ts';
 import { LetterDesk } from './ordering/letters/letter-desk.ts';
 import { Redrive } from './ordering/letters/redrive.ts';
@@ -47,6 +46,8 @@ export interface Ordering {
   letters: DeadLetters;
   redrive: Redrive;
   desk: LetterDesk;
+  /** Null: payloads are plain. */
+  encrypt: EventKeys['encrypt'] | null;
 }
 
 export function composeOrdering(
@@ -68,19 +69,7 @@ export function composeOrdering(
   const redrive = new Redrive({ letters, read, handling, log: { warn: (message) => log.warn(message) } });
   const encrypt = keys === null ? null : keys.encrypt.bind(keys);
   const desk = new LetterDesk({ letters, redrive, readPlain, open, encrypt });
-  return { read, readPlain, handling, inbox, letters, redrive, desk };
-}
-
-/** Encrypts what was handed in by people without Kafka, as other services encrypt what they send. */
-export function sealing(keys: EventKeys, readPlain: ReadMessage): SealMessage {
-  return ({ topic, key, text }) => {
-    const value = Buffer.from(text);
-    const result = readPlain({ topic, partition: 0, offset: 0n, key, headers: new Map(), value, at: 0 });
-    // It was read before it was taken in.
-    if (!result.ok) throw new Error(`an event of the inbox cannot be read any more: ${result.reason}`);
-    const { body, eventId } = result.message;
-    return keys.encrypt({ hqId: body.hqId, topic, eventId, value });
-  };
+  return { read, readPlain, handling, inbox, letters, redrive, desk, encrypt };
 }
 
 export interface ConsumptionOptions {

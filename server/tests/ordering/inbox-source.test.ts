@@ -6,7 +6,7 @@ import type { Inbox } from '../../src/ordering/inbox/inbox.ts';
 import { InboxSource } from '../../src/ordering/inbox/inbox-source.ts';
 import type { ConsumedMessage } from '../../src/ordering/messages/message.ts';
 import { until as untilWithin } from '../support/servers/until.ts';
-import { inboxOver, type OpenedStore, placedOrder, type StoreFixture, sqliteStores } from './inbox-stores.ts';
+import { handedIn, inboxOver, type OpenedStore, type StoreFixture, sqliteStores } from './inbox-stores.ts';
 
 const until = (condition: () => boolean | Promise<boolean>) => untilWithin('it comes', 10_000, async () => condition());
 
@@ -78,14 +78,14 @@ async function started(): Promise<{ sink: RecordingSink; source: InboxSource }> 
 }
 
 it('gives on what is there and what comes, as it came, in order', async () => {
-  await inbox.put(placedOrder('A'));
+  await inbox.put(handedIn('A'));
   const { sink } = await started();
-  await inbox.put(placedOrder('B'));
+  await inbox.put(handedIn('B'));
   await until(() => sink.taken.length === 2);
   expect(sink.keys).toEqual(['A', 'B']);
   const [first] = sink.taken;
   expect(first).toMatchObject({ topic: 'order.placed', partition: 0, headers: new Map(), at: 1_700_000_000_000 });
-  expect(Buffer.from(first?.value ?? []).toString()).toBe(placedOrder('A').text);
+  expect(Buffer.from(first?.value ?? []).toString()).toBe(handedIn('A').text);
 });
 
 it('takes an event at once when it is put in', async () => {
@@ -94,13 +94,13 @@ it('takes an event at once when it is put in', async () => {
   await new Promise((resolve) => setTimeout(resolve, 100));
   // Its next look by itself comes after 5 s.
   const before = performance.now();
-  await inbox.put(placedOrder('A'));
+  await inbox.put(handedIn('A'));
   await until(() => sink.taken.length === 1);
   expect(performance.now() - before).toBeLessThan(4_000);
 });
 
 it('lets a row go once it is handled, and after a restart begins at the first that is not', async () => {
-  for (const key of ['A', 'B', 'C']) await inbox.put(placedOrder(key));
+  for (const key of ['A', 'B', 'C']) await inbox.put(handedIn(key));
   const first = await started();
   await until(() => first.sink.taken.length === 3);
   first.sink.handled.set('order.placed', first.sink.taken[1]?.offset ?? 0n);
@@ -116,7 +116,7 @@ it('lets a row go once it is handled, and after a restart begins at the first th
 });
 
 it('waits for what is under way when it stops, and lets it go', async () => {
-  await inbox.put(placedOrder('A'));
+  await inbox.put(handedIn('A'));
   const { sink, source } = await started();
   await until(() => sink.taken.length === 1);
   sink.handle('order.placed');
@@ -127,10 +127,10 @@ it('waits for what is under way when it stops, and lets it go', async () => {
 it('a topic that has no room holds up no other, and counts as taken', async () => {
   const { sink, source } = await started();
   sink.full.add('order.completed');
-  await inbox.put({ ...placedOrder('A'), topic: 'order.completed' });
+  await inbox.put({ ...handedIn('A'), topic: 'order.completed' });
   await until(() => sink.taken.length === 1);
-  await inbox.put({ ...placedOrder('B'), topic: 'order.completed' });
-  await inbox.put(placedOrder('C'));
+  await inbox.put({ ...handedIn('B'), topic: 'order.completed' });
+  await inbox.put(handedIn('C'));
   await until(() => sink.taken.length === 2);
   expect(sink.keys).toEqual(['A', 'C']);
   expect((await source.lag()).get('order.completed')).toBe(1);

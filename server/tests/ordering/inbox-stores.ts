@@ -85,6 +85,10 @@ export function inboxOver(store: InboxStore, waitingMax?: number, unstoredLength
   return { inbox, failed, refused: () => refused };
 }
 
-export function placedOrder(orderId: string, text = JSON.stringify({ orderId, name: '주문 ✓' })): NewInboxEvent {
-  return { topic: 'order.placed', key: orderId, text, at: 1_700_000_000_000 };
+export function handedIn(
+  orderId: string,
+  text = JSON.stringify({ orderId, name: '주문 ✓' }),
+  topic: NewInboxEvent['topic'] = 'order.placed',
+): NewInboxEvent {
+  return { topic, key: orderId, text, at: 1_700_000_000_000 };
 }

@@ -1,7 +1,7 @@
 /** What was put into the inbox is there, in its order, until it is taken out; and what is refused is not. */
 import { afterEach, beforeEach, expect, it } from 'vitest';
 import { type InboxEvent, InboxFull, type InboxStore, InboxUnavailable } from '../../src/ordering/inbox/inbox.ts';
-import { describeInboxStores, inboxOver, type OpenedStore, placedOrder, type StoreFixture } from './inbox-stores.ts';
+import { describeInboxStores, handedIn, inboxOver, type OpenedStore, type StoreFixture } from './inbox-stores.ts';
 
 const ALL = { afterId: 0, limit: 10_000 };
 const keysOf = (events: readonly InboxEvent[]) => events.map(({ key }) => key);
@@ -29,7 +29,7 @@ describeInboxStores('the inbox', (fresh) => {
   }
 
   it('keeps an event as it came, over a restart', async () => {
-    const event = placedOrder('O-1');
+    const event = handedIn('O-1');
     await inboxOver(store).inbox.put(event);
     await reopen();
     expect(await store.read(ALL)).toEqual([{ id: expect.any(Number), ...event }]);
@@ -42,7 +42,7 @@ describeInboxStores('the inbox', (fresh) => {
       ['order.completed', 'A'],
       ['order.placed', 'B'],
     ] as const)
-      await inbox.put({ ...placedOrder(key), topic });
+      await inbox.put({ ...handedIn(key), topic });
     const all = await store.read(ALL);
     expect(all.map(({ topic, key }) => `${topic} ${key}`)).toEqual([
       'order.placed A',
@@ -71,29 +71,29 @@ describeInboxStores('the inbox', (fresh) => {
     });
     const { inbox } = inboxOver(counting);
     const keys = Array.from({ length: 500 }, (_, index) => `O-${index}`);
-    await Promise.all(keys.map((key) => inbox.put(placedOrder(key))));
+    await Promise.all(keys.map((key) => inbox.put(handedIn(key))));
     expect(keysOf(await store.read(ALL))).toEqual(keys);
     expect(commits).toBeLessThan(10);
   });
 
   it('never gives an id twice, so that what was parked under one is not mistaken for another', async () => {
     const { inbox } = inboxOver(store);
-    await inbox.put(placedOrder('A'));
+    await inbox.put(handedIn('A'));
     const [first] = await store.read(ALL);
     await store.remove([first?.id ?? 0, 4_711]);
     expect(await store.read(ALL)).toEqual([]);
     await reopen();
-    await inboxOver(store).inbox.put(placedOrder('B'));
+    await inboxOver(store).inbox.put(handedIn('B'));
     const [second] = await store.read(ALL);
     expect(second?.id).toBeGreaterThan(first?.id ?? 0);
   });
 
   it('is bounded', async () => {
-    await inboxOver(store).inbox.put(placedOrder('A'));
-    await inboxOver(store).inbox.put(placedOrder('B'));
+    await inboxOver(store).inbox.put(handedIn('A'));
+    await inboxOver(store).inbox.put(handedIn('B'));
     const { inbox, failed } = inboxOver(store, 3);
-    await inbox.put(placedOrder('C'));
-    await expect(inbox.put(placedOrder('D'))).rejects.toThrow(InboxFull);
+    await inbox.put(handedIn('C'));
+    await expect(inbox.put(handedIn('D'))).rejects.toThrow(InboxFull);
     expect(keysOf(await store.read(ALL))).toEqual(['A', 'B', 'C']);
     expect(failed).toEqual([]);
   });
@@ -108,7 +108,7 @@ describeInboxStores('the inbox', (fresh) => {
       counts: () => store.counts(),
     });
     const { inbox } = inboxOver(slow, undefined, 250);
-    const long = (key: string) => placedOrder(key, JSON.stringify('x'.repeat(98)));
+    const long = (key: string) => handedIn(key, JSON.stringify('x'.repeat(98)));
     const first = [inbox.put(long('A')), inbox.put(long('B'))];
     await expect(inbox.put(long('C'))).rejects.toThrow(InboxUnavailable);
     answering.resolve();
@@ -119,9 +119,9 @@ describeInboxStores('the inbox', (fresh) => {
 
   it('says that nothing was stored when the database is away, tells an operator once, and counts each', async () => {
     const { inbox, failed, refused } = inboxOver(store);
-    await inbox.put(placedOrder('A'));
+    await inbox.put(handedIn('A'));
     await opened.close();
-    for (const key of ['B', 'C']) await expect(inbox.put(placedOrder(key))).rejects.toThrow();
+    for (const key of ['B', 'C']) await expect(inbox.put(handedIn(key))).rejects.toThrow();
     expect([failed.length, refused()]).toEqual([1, 2]);
     opened = await fixture.open();
     store = opened.store;
@@ -131,7 +131,7 @@ describeInboxStores('the inbox', (fresh) => {
   it('is unavailable, not unknown, when it cannot even be counted', async () => {
     const { inbox } = inboxOver(store);
     await opened.close();
-    await expect(inbox.put(placedOrder('A'))).rejects.toThrow(InboxUnavailable);
+    await expect(inbox.put(handedIn('A'))).rejects.toThrow(InboxUnavailable);
     opened = await fixture.open();
     store = opened.store;
   });

@@ -1,6 +1,6 @@
 import { setTimeout as delay } from 'node:timers/promises';
-import type { ConsumedTopic } from '../../events/topics.ts';
-import type { DeadLetters } from '../letters/dead-letters.ts';
+import type { EventKeys } from '../../events/encryption/event-keys.ts';
+import type { DeadLetters, NewLetter } from '../letters/dead-letters.ts';
 import type { ConsumedMessage, ReadMessage } from '../messages/message.ts';
 import type { Inbox, InboxEvent } from './inbox.ts';
 
@@ -13,14 +13,8 @@ const RETRY_MS = 500;
 /** Of a message that never was in one of the broker's. */
 const NO_PARTITION = -1;
 
-export interface ForwardedMessage {
-  topic: ConsumedTopic;
-  key: string;
-  text: string;
-}
-
-/** A message as it goes over the wire: encrypted, with the headers that say so. */
-export type SealMessage = (message: ForwardedMessage) => { headers: ReadonlyMap<string, string>; value: Uint8Array };
+/** As it goes over the wire. */
+export type ForwardedMessage = ConsumedMessage & { key: string; value: Uint8Array };
 
 /** Where the inbox of a cluster is emptied into. */
 export interface InboxBroker {
@@ -39,6 +33,8 @@ export interface InboxForwarderParts {
   forwards: () => boolean;
   deadLetters: Pick<DeadLetters, 'park'>;
   readMessage: ReadMessage;
+  /** As other services encrypt what they send; null: it goes on in plain. */
+  encrypt: EventKeys['encrypt'] | null;
   /** The first failure after a success. */
   onError: (error: Error) => void;
 }
@@ -108,33 +104,46 @@ export class InboxForwarder {
     const waiting = await inbox.store.read({ afterId: 0, limit: FORWARD_MAX });
     if (waiting.length === 0) return false;
     const events = waiting.slice(0, fitting(waiting));
-    await this.#send(events);
+    const messages: ForwardedMessage[] = [];
+    for (const event of events) {
+      const message = await this.#sealed(event);
+      if (message !== null) messages.push(message);
+    }
+    if (messages.length > 0) await this.#send(messages);
     await inbox.store.remove(events.map(({ id }) => id));
     return events.length < waiting.length || waiting.length === FORWARD_MAX;
   }
 
-  /** Where one is too large they are sent one by one, and that one is parked. */
-  async #send(events: readonly InboxEvent[]): Promise<void> {
-    if ((await this.#parts.broker.send(events)) === 'taken') return;
-    const [only] = events;
-    if (events.length === 1 && only !== undefined) return this.#park(only);
-    for (const event of events) await this.#send([event]);
+  /** Null: it can be read no more, so nobody can say whom to encrypt it for, and it is parked. */
+  async #sealed(event: InboxEvent): Promise<ForwardedMessage | null> {
+    const { encrypt, readMessage } = this.#parts;
+    const message = messageOf(event);
+    if (encrypt === null) return message;
+    const read = readMessage(message);
+    if (!read.ok) {
+      await this.#park(message, { code: read.code, reason: read.reason });
+      return null;
+    }
+    const { body, eventId, topic } = read.message;
+    return { ...message, ...encrypt({ hqId: body.hqId, topic, eventId, value: message.value }) };
   }
 
-  async #park(event: InboxEvent): Promise<void> {
-    const message = messageOf(event);
+  /** Where one is too large they are sent one by one, and that one is parked. */
+  async #send(messages: readonly ForwardedMessage[]): Promise<void> {
+    if ((await this.#parts.broker.send(messages)) === 'taken') return;
+    const [only] = messages;
+    if (messages.length === 1 && only !== undefined) {
+      const reason = `the broker takes no message of ${only.value.byteLength} bytes for this topic`;
+      return this.#park(only, { code: 'TOO_LARGE', reason });
+    }
+    for (const message of messages) await this.#send([message]);
+  }
+
+  async #park(message: ForwardedMessage, why: Pick<NewLetter, 'code' | 'reason'>): Promise<void> {
     const read = this.#parts.readMessage(message);
-    const ids = read.ok ? idsOf(read.message.body) : read;
-    await this.#parts.deadLetters.park({
-      message,
-      key: null,
-      hqId: ids.hqId,
-      orderId: ids.orderId,
-      eventId: read.ok ? read.message.eventId : read.eventId,
-      code: 'TOO_LARGE',
-      reason: `the broker takes no message of ${message.value?.length ?? 0} bytes for this topic`,
-      attempts: 1,
-    });
+    const { hqId, orderId } = read.ok ? idsOf(read.message.body) : read;
+    const { eventId } = read.ok ? read.message : read;
+    await this.#parts.deadLetters.park({ message, key: null, hqId, orderId, eventId, ...why, attempts: 1 });
   }
 }
 
@@ -152,6 +161,6 @@ function idsOf(body: { hqId: string; orderId?: string }): { hqId: string; orderI
   return { hqId: body.hqId, orderId: body.orderId ?? null };
 }
 
-function messageOf({ id, topic, key, text, at }: InboxEvent): ConsumedMessage {
+function messageOf({ id, topic, key, text, at }: InboxEvent): ForwardedMessage {
   return { topic, partition: NO_PARTITION, offset: BigInt(id), key, headers: new Map(), value: Buffer.from(text), at };
 }

@@ -2,21 +2,18 @@ import { compatibilityPartitioner, Producer } from '@platformatic/kafka';
 import { reasonOf } from '../../../events/kafka/kafka-topics.ts';
 import { isTooLarge, isUnknownTopic } from '../../../events/kafka/send-errors.ts';
 import type { TopicNames } from '../../../events/topics.ts';
-import type { ForwardedMessage, InboxBroker, SealMessage } from '../inbox-forwarder.ts';
+import type { ForwardedMessage, InboxBroker } from '../inbox-forwarder.ts';
 
 const REQUEST_MS_MAX = 10_000;
 /** Of a send by the client itself; past it the forwarder says that Kafka is away, and sends again. */
 const CLIENT_RETRIES = 3;
 const CLIENT_RETRY_MS = 200;
-const NO_HEADERS: ReadonlyMap<string, string> = new Map();
 
 export interface KafkaInboxBrokerParts {
   /** `host:port` each. */
   brokers: readonly string[];
   names: TopicNames;
   onMissingTopic: () => void;
-  /** Null: what is handed in goes on in plain. */
-  seal: SealMessage | null;
 }
 
 const utf8 = (text: string | undefined) => Buffer.from(text ?? '');
@@ -44,11 +41,12 @@ export class KafkaInboxBroker implements InboxBroker {
   async send(messages: readonly ForwardedMessage[]): Promise<'taken' | 'too-large'> {
     try {
       await this.#producer.send({
-        messages: messages.map((message) => {
-          const { headers, value } = this.#parts.seal?.(message) ?? plain(message);
-          const topic = this.#parts.names.of(message.topic);
-          return { topic, key: message.key, value: Buffer.from(value), headers: new Map(headers) };
-        }),
+        messages: messages.map(({ topic, key, value, headers }) => ({
+          topic: this.#parts.names.of(topic),
+          key,
+          value: Buffer.from(value),
+          headers: new Map(headers),
+        })),
       });
       return 'taken';
     } catch (error) {
@@ -63,8 +61,4 @@ export class KafkaInboxBroker implements InboxBroker {
   async close(): Promise<void> {
     await this.#producer.close(true).catch(() => undefined);
   }
-}
-
-function plain({ text }: ForwardedMessage): ReturnType<SealMessage> {
-  return { headers: NO_HEADERS, value: Buffer.from(text) };
 }
