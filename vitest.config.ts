@@ -9,8 +9,10 @@ export default defineConfig({
     isolate: true,
     maxWorkers: 2,
     execArgv: ['--disable-warning=ExperimentalWarning'],
-    testTimeout: 20_000,
-    hookTimeout: 30_000,
+    // Bounds of a busy machine; nobody waits for them where all goes well.
+    testTimeout: 60_000,
+    hookTimeout: 90_000,
+    expect: { poll: { timeout: 30_000 } },
     teardownTimeout: 10_000,
     slowTestThreshold: 1_000,
     allowOnly: false,

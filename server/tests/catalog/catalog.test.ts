@@ -180,7 +180,7 @@ describeCatalogs('catalog', (fresh) => {
     const slow = { execute: (request: CommandRequest) => held.promise.then(() => executor.execute(request)) };
     const otherNode = new MasterData({ catalog, executor: slow as unknown as CommandExecutor });
     const earlier = otherNode.putProduct(change, product('P1', { safetyStock: 1 }));
-    await expect.poll(() => catalog.product('HQ001', 'P1'), { timeout: 10_000 }).not.toBeNull();
+    await expect.poll(() => catalog.product('HQ001', 'P1')).not.toBeNull();
     await masterData.putProduct(change, product('P1', { safetyStock: 2 }));
     held.resolve();
     await earlier;

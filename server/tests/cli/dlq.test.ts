@@ -31,7 +31,7 @@ beforeAll(async () => {
 });
 afterAll(() => rmSync(folder, { recursive: true, force: true }));
 
-describe('holdfast dlq', { timeout: 90_000 }, () => {
+describe('holdfast dlq', { timeout: 180_000 }, () => {
   it('lists and shows on the data itself, and steers no terminal', async () => {
     const { code, stdout } = await dlq('list');
     expect(code).toBe(0);

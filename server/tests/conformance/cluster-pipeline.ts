@@ -22,7 +22,7 @@ export interface ClusterServers {
   flush: () => Promise<unknown>;
 }
 
-const OPEN_MS_MAX = 20_000;
+const OPEN_MS_MAX = 60_000;
 
 export class ClusterPipeline extends CommandPipeline {
   readonly #servers: ClusterServers;

@@ -11,7 +11,7 @@ import { join } from 'node:path';
 import { blocksOf, root } from './markdown.ts';
 
 const PORT_IN_DOCS = 8083;
-const START_MS_MAX = 25_000;
+const START_MS_MAX = 60_000;
 const SESSION_MS_MAX = 90_000;
 const OUTPUTS = ['json', 'text', 'csv'];
 

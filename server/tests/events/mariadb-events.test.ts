@@ -149,13 +149,11 @@ describeWith(['mariadb'], 'events of a shared ledger', () => {
     await expect.poll(() => feed.page({ hqId: HQ }, null, 1)).toMatchObject({ items: [{}] });
     await record(10, 20);
     feed.recorded(PARTITION, 20);
-    await expect.poll(() => seen.length, { timeout: 10_000 }).toBeGreaterThanOrEqual(10);
+    await expect.poll(() => seen.length).toBeGreaterThanOrEqual(10);
     await record(20, entries.length);
     const { items } = await feed.page({ hqId: HQ }, null, 1_000);
     const fromTen = items.findIndex(({ id }) => id === `evt_${PARTITION}_11_0`);
-    await expect
-      .poll(() => seen.map(({ id }) => id), { timeout: 10_000 })
-      .toEqual(items.slice(fromTen).map(({ id }) => id));
+    await expect.poll(() => seen.map(({ id }) => id)).toEqual(items.slice(fromTen).map(({ id }) => id));
     ending.abort();
     await stream;
     await feed.close();

@@ -75,7 +75,7 @@ async function exportedAndVerified(): Promise<void> {
   expect((await holdfast(['rebuild', 'nonsense'], here())).stderr).toContain('nonsense');
 }
 
-describe('commands that touch data', { timeout: 60_000 }, () => {
+describe('commands that touch data', { timeout: 120_000 }, () => {
   it('go through the running server', exportedAndVerified);
 
   it('open the data themselves when none runs', async () => {

@@ -160,7 +160,7 @@ it('lets go of a subscriber that takes nothing, and keeps little for it', async 
     expect(status).toBe(101);
     socket.on('error', () => undefined);
     socket.pause();
-    await until('it is let go', 20 * SECOND, async () => ended);
+    await until('it is let go', 60 * SECOND, async () => ended);
     // What the kernel of both ends takes, and 1 MiB.
     expect(made * 10_000).toBeLessThan(64 * 1024 * 1024);
     socket.destroy();

@@ -54,7 +54,7 @@ async function answersAsDeclared(method: Method, { url, body, headers, token }: 
 const names = Object.keys(ROUTE_CASES);
 
 describe('whatever is sent, it answers as declared:', () => {
-  it.each(names)('%s', { timeout: 60_000 }, async (name) => {
+  it.each(names)('%s', { timeout: 180_000 }, async (name) => {
     const route = server.declared.routes.find(({ method, path }) => `${method} ${path}` === name);
     if (route === undefined) throw new Error('the API page does not have it');
     const reservations = await Promise.all([1, 2, 3, 4].map((number) => aReservation(`${name} ${number}`)));
@@ -62,7 +62,7 @@ describe('whatever is sent, it answers as declared:', () => {
     await fc.assert(fc.asyncProperty(requestsOf(route, reservations), ask), { numRuns: RUNS });
   });
 
-  it('a file to import', { timeout: 60_000 }, async () => {
+  it('a file to import', { timeout: 180_000 }, async () => {
     const cell = fc.oneof(
       fc.constantFrom('STORE001', 'PRD001', '5', '-1', '', '"', 'a,b', '"x\ny"'),
       fc.string({ maxLength: 12 }),

@@ -115,7 +115,7 @@ it('is told in the events that follow', async () => {
   const data = { orderId: 'O-told', hqId: 'HQ001', storeId: 'STORE001', items: [{ productId: 'PRD001', quantity: 1 }] };
   const body = { topic: 'order.placed', message: { eventId: 'e-told', eventType: 'order.placed', data } };
   await server.ask('POST', PATH, { body, headers: { 'x-correlation-id': 'cart-8' } });
-  await until('it is reserved', 20_000, async () => {
+  await until('it is reserved', 60_000, async () => {
     const { body: page } = await server.ask('GET', `${PATH}?type=stock.reserved`);
     const told = page.items as { correlationid: string; causationid: string }[];
     return told.some((event) => event.correlationid === 'cart-8' && event.causationid === 'e-told');

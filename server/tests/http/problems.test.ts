@@ -67,8 +67,7 @@ async function closed(how: 'release' | 'confirm' | 'expire'): Promise<string> {
   if (how === 'release') await server.ask('DELETE', path);
   if (how === 'confirm')
     await server.ask('POST', `${path}/confirm`, { body: { orderId: 'O', transactionId: `closed-c-${count}` } });
-  if (how === 'expire')
-    await expect.poll(async () => (await server.ask('GET', path)).body.status, { timeout: 5_000 }).toBe('expired');
+  if (how === 'expire') await expect.poll(async () => (await server.ask('GET', path)).body.status).toBe('expired');
   return path;
 }
 

@@ -140,7 +140,7 @@ describe('a reservation', () => {
 
   it('that ran out is confirmed late while there is stock, and cannot be extended', async () => {
     const path = `${RESERVE}/${await server.reserve(1, 'late-1', { ttlMs: 1_000 })}`;
-    await expect.poll(async () => (await server.ask('GET', path)).body.status, { timeout: 5_000 }).toBe('expired');
+    await expect.poll(async () => (await server.ask('GET', path)).body.status).toBe('expired');
     const extended = await server.ask('POST', `${path}/extend`, { body: { ttlMs: 5_000, transactionId: 'late-2' } });
     expect([extended.status, extended.body.code]).toEqual([409, 'RESERVATION_EXPIRED']);
     const late = await server.ask('POST', `${path}/confirm`, { body: { orderId: 'O-7', transactionId: 'late-3' } });

@@ -17,7 +17,7 @@ import type { TestServer } from '../support/servers/test-server.ts';
 import { until } from '../support/servers/until.ts';
 import { startZookeeper } from '../support/servers/zookeeper.ts';
 
-const WAIT_MS_MAX = 30_000;
+const WAIT_MS_MAX = 60_000;
 const NEW_MASTER_MS_MAX = 60_000;
 
 const isAlive = (pid: number) => existsSync(`/proc/${pid}`);

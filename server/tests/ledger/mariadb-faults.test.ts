@@ -190,7 +190,7 @@ describeWith(['mariadb'], 'ledger on MariaDB when things fail', () => {
         server.resume();
         expect(record).toMatchObject({ value: { status: 'rolled-back' } });
         expect(read).toMatchObject({ reason: expect.any(LedgerUnavailable) });
-        await expect.poll(() => network.headOf(3), { timeout: 10_000 }).toEqual(head);
+        await expect.poll(() => network.headOf(3)).toEqual(head);
         expect(await network.ledger.record([recordOf(head, {})])).toMatchObject({ status: 'recorded' });
       }),
     ANSWER_MS_MAX,

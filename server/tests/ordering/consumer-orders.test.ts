@@ -81,7 +81,7 @@ it('holds up an order behind a parked one of its HQ, and not another HQ that use
   const consumer = newConsumer();
   const partition = consumer.assign('order.placed', 0);
   await partition.take([order('HQ002', 0n, 'a'), order('HQ002', 1n, 'b'), order(HQ, 2n, 'c'), order(HQ, 3n, 'd')]);
-  await until('all are handled', 20_000, async () => partition.committable === 4n);
+  await until('all are handled', 60_000, async () => partition.committable === 4n);
   await consumer.stop();
   expect([...results].sort()).toEqual(['done', 'parked', 'replayed', 'waiting']);
 });

@@ -20,7 +20,7 @@ import { handedIn, inboxOver, mariadbStores, type OpenedStore } from './inbox-st
 
 const SECOND = 1_000;
 type Reading = Pick<InboxForwarderParts, 'readMessage' | 'encrypt'>;
-vi.setConfig({ testTimeout: 60 * SECOND, hookTimeout: 60 * SECOND });
+vi.setConfig({ testTimeout: 180 * SECOND, hookTimeout: 90 * SECOND });
 
 describeWith(['kafka', 'mariadb'], 'the way from the inbox to Kafka', () => {
   let kafka: KafkaTestServer;

@@ -89,6 +89,6 @@ describe('three times what the ledger can take', () => {
     expect(await reserved()).toBe(before + accepted);
     // The goal is nine tenths; a machine that runs other tests as well must reach the half of it.
     expect(sample.perSecond).toBeGreaterThan(peak.perSecond * 0.45);
-    await expect.poll(() => installation.projectionLag(), { timeout: 15_000 }).toBe(0);
+    await expect.poll(() => installation.projectionLag()).toBe(0);
   });
 });

@@ -22,7 +22,7 @@ const TYPES = ['stock.updated', 'stock.reserved'] as const;
 const SECOND = 1_000;
 
 // A broker that was killed is back in 5 s on an idle machine, and in 15 s on one that eight suites share.
-vi.setConfig({ testTimeout: 60 * SECOND, hookTimeout: 60 * SECOND });
+vi.setConfig({ testTimeout: 180 * SECOND, hookTimeout: 90 * SECOND });
 
 describeWith(['kafka'], 'the relay to Kafka', () => {
   let kafka: KafkaTestServer;

@@ -73,7 +73,7 @@ export class Selling {
   }
 }
 
-export async function caughtUp(relay: Relay<unknown>, timeoutMs = 15_000): Promise<void> {
+export async function caughtUp(relay: Relay<unknown>, timeoutMs = 45_000): Promise<void> {
   const end = performance.now() + timeoutMs;
   while (relay.lag() > 0) {
     if (performance.now() > end) throw new Error(`${relay.lag()} entries are not published after ${timeoutMs} ms`);

@@ -24,7 +24,7 @@ export async function readTopics(
   bootstrapServers: string,
   topics: readonly string[],
   isEnough: (messages: readonly ReadMessage[]) => boolean,
-  timeoutMs = 15_000,
+  timeoutMs = 45_000,
 ): Promise<ReadMessage[]> {
   const messages: ReadMessage[] = [];
   const take = ({ value, headers, ...rest }: ReadBytes): boolean => {
@@ -40,7 +40,7 @@ export async function readBytes(
   bootstrapServers: string,
   topics: readonly string[],
   isEnough: (messages: readonly ReadBytes[]) => boolean,
-  timeoutMs = 15_000,
+  timeoutMs = 45_000,
 ): Promise<ReadBytes[]> {
   const messages: ReadBytes[] = [];
   const take = (message: ReadBytes): boolean => {

@@ -25,7 +25,7 @@ import { type ReadMessage, readTopics, untilAll } from '../kafka/topic-reader.ts
 
 const SECOND = 1_000;
 const LOG = { info: () => undefined, warn: () => undefined };
-const READ_MS_MAX = 30 * SECOND;
+const READ_MS_MAX = 90 * SECOND;
 
 describeWith(['kafka', 'mariadb', 'debezium'], 'the outbox that Debezium publishes', () => {
   const names = new TopicNames({ prefix: 'shop.', map: 'stock.reserved=held' });

@@ -108,7 +108,7 @@ describeWith(['redis', 'mariadb'], 'two nodes of a cluster', () => {
     expect(statuses.filter((status) => status === 409)).toHaveLength(150);
   });
 
-  it('are found by the command line, which does without them when there is none', { timeout: 90_000 }, async () => {
+  it('are found by the command line, which does without them when there is none', { timeout: 180_000 }, async () => {
     const environment = { ...cluster.environment(), HOLDFAST_DATA: newFolder() };
     const run = async (...args: string[]) => {
       const { code, stdout, stderr } = await holdfast(args, environment);

@@ -13,7 +13,7 @@ const NODES = 2;
 const TRIES_MAX = 20;
 /** Leaves the machine some time for the processes that start. */
 const PAUSE_MS = 10;
-const SELLING_MS_MAX = 20_000;
+const SELLING_MS_MAX = 60_000;
 
 describeWith(['redis', 'mariadb'], 'a rolling restart of all processes', () => {
   let cluster: TestCluster;
@@ -80,7 +80,7 @@ describeWith(['redis', 'mariadb'], 'a rolling restart of all processes', () => {
     return reply;
   }
 
-  it('fails no request, and loses nothing that was acknowledged', { timeout: 90_000 }, async () => {
+  it('fails no request, and loses nothing that was acknowledged', { timeout: 180_000 }, async () => {
     const buyers = new Buyers(async (id) => {
       await delay(PAUSE_MS);
       return buy(id);

@@ -10,7 +10,7 @@ import { loadTokenKey } from '../../../src/access/token-key.ts';
 import { issueToken } from '../../../src/access/tokens.ts';
 
 const MAIN = join(import.meta.dirname, '../../../src/main.ts');
-const READY_MS_MAX = 40_000;
+const READY_MS_MAX = 60_000;
 const POLL_MS = 50;
 
 export interface Ended {

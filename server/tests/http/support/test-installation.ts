@@ -12,7 +12,7 @@ import type { MariadbTestServer } from '../../support/servers/mariadb.ts';
 import { TestCluster } from '../../support/test-cluster.ts';
 
 const EARLY_EVENT_WAIT_MS = 30_000;
-const READY_MS_MAX = 20_000;
+const READY_MS_MAX = 60_000;
 const READY_POLL_MS = 20;
 const log = pino({ level: 'silent' });
 

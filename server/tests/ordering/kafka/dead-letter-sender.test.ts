@@ -11,7 +11,7 @@ import { describeWith } from '../../support/servers/servers.ts';
 import { until } from '../../support/servers/until.ts';
 
 const SECOND = 1_000;
-vi.setConfig({ testTimeout: 60 * SECOND, hookTimeout: 60 * SECOND });
+vi.setConfig({ testTimeout: 180 * SECOND, hookTimeout: 90 * SECOND });
 
 describeWith(['kafka'], 'the sender of dead letters', () => {
   let kafka: KafkaTestServer;

@@ -13,7 +13,7 @@ import { type Note, RecordingSink } from './recording-sink.ts';
 
 const SECOND = 1_000;
 const MIB = 1024 * 1024;
-vi.setConfig({ testTimeout: 90 * SECOND, hookTimeout: 60 * SECOND });
+vi.setConfig({ testTimeout: 180 * SECOND, hookTimeout: 90 * SECOND });
 
 describeWith(['kafka'], 'order events from Kafka', () => {
   let kafka: KafkaTestServer;
@@ -98,7 +98,7 @@ describeWith(['kafka'], 'order events from Kafka', () => {
       });
     const first = newSource();
     await first.start(sinkOf('first'));
-    await until('some are handled', 20 * SECOND, async () => notes.length > 600);
+    await until('some are handled', 60 * SECOND, async () => notes.length > 600);
     expect((await first.lag()).get('order.placed')).toBeGreaterThan(0);
     await first.stop();
     const handled = Map.groupBy(notes, ({ place }) => place);
@@ -107,8 +107,8 @@ describeWith(['kafka'], 'order events from Kafka', () => {
     for (const [place, ofPlace] of handled) expect([place, committed.get(place)]).toEqual([place, ofPlace.length]);
     const second = newSource();
     await second.start(sinkOf('second'));
-    await until('all are handled', 20 * SECOND, async () => notes.length >= 3_000);
-    await until('all are committed', 20 * SECOND, async () => {
+    await until('all are handled', 60 * SECOND, async () => notes.length >= 3_000);
+    await until('all are committed', 60 * SECOND, async () => {
       const lag = await second.lag();
       return TOPICS.every((topic) => lag.get(topic) === 0);
     });
@@ -127,12 +127,12 @@ describeWith(['kafka'], 'order events from Kafka', () => {
     );
     await createTopics({ bootstrapServers, names, topics: ['order.placed'], partitions: 1 });
     await fillTopics({ bootstrapServers, names, topics: ['order.placed'], partitions: 1, messages: 1 });
-    await until('the first topic is read', 20 * SECOND, async () => seen.length === 1);
+    await until('the first topic is read', 60 * SECOND, async () => seen.length === 1);
     expect(source.degraded()).toContain('order.cancelled');
     const others = ['order.completed', 'order.confirmed', 'order.cancelled', 'sku.created'] as const;
     await createTopics({ bootstrapServers, names, topics: others, partitions: 1 });
     await fillTopics({ bootstrapServers, names, topics: others, partitions: 1, messages: 4 });
-    await until('all topics are read', 20 * SECOND, async () => seen.length >= 5);
+    await until('all topics are read', 60 * SECOND, async () => seen.length >= 5);
     expect(seen.map(({ topic }) => topic).sort()).toEqual(['order.placed', ...others].sort());
     await until('it has nothing to say', 10 * SECOND, async () => source.degraded() === null);
   });
@@ -158,7 +158,7 @@ describeWith(['kafka'], 'order events from Kafka', () => {
     const noted = { member: 'only', onNote: () => undefined, onMessage: (each: ConsumedMessage) => seen.push(each) };
     const source = newSource();
     await source.start(new RecordingSink(noted));
-    await until('all are there', 20 * SECOND, async () => seen.length === 6);
+    await until('all are there', 60 * SECOND, async () => seen.length === 6);
     expect(seen.map(({ key }) => key)).toEqual(['ORD-1', null, 'ORD-2', '', null, 'last']);
     expect(seen.map(({ offset }) => offset)).toEqual([0n, 1n, 2n, 3n, 4n, 5n]);
     expect(seen.map(({ value }) => value?.length ?? null)).toEqual([5, 1, null, 0, 2 * MIB, 2]);
@@ -180,7 +180,7 @@ describeWith(['kafka'], 'order events from Kafka', () => {
     const seen: ConsumedMessage[] = [];
     const noted = { member: 'only', onNote: () => undefined, onMessage: (each: ConsumedMessage) => seen.push(each) };
     await newSource().start(new RecordingSink(noted));
-    await until('all are there', 20 * SECOND, async () => seen.length === 3);
+    await until('all are there', 60 * SECOND, async () => seen.length === 3);
     expect(seen.map(({ at }) => new Date(at).toISOString())).toEqual([
       '1970-01-01T00:00:00.000Z',
       '+275760-09-13T00:00:00.000Z',
@@ -222,10 +222,10 @@ describeWith(['kafka'], 'order events from Kafka', () => {
     const noted = { member: 'only', onNote: () => undefined, onMessage: (each: ConsumedMessage) => seen.push(each) };
     const source = newSource();
     await source.start(new RecordingSink(noted));
-    await until('all are read', 20 * SECOND, async () => seen.at(-1)?.key === 'after 2');
+    await until('all are read', 60 * SECOND, async () => seen.at(-1)?.key === 'after 2');
     const kept = (round: string) => [`kept ${round}`, `kept ${round}`, `after ${round}`];
     expect(seen.map(({ key }) => key)).toEqual([...kept('1'), ...kept('2')]);
-    await until('all is committed', 20 * SECOND, async () => (await source.lag()).get('order.placed') === 0);
+    await until('all is committed', 60 * SECOND, async () => (await source.lag()).get('order.placed') === 0);
   });
 
   it('reads the other partitions while one has no room', async () => {
@@ -251,9 +251,9 @@ describeWith(['kafka'], 'order events from Kafka', () => {
         },
       }),
     });
-    await until('every order is read', 20 * SECOND, async () => read === 4_000);
+    await until('every order is read', 60 * SECOND, async () => read === 4_000);
     expect(held).toBeLessThan(4_000);
     placed.resolve();
-    await until('every completion is read', 20 * SECOND, async () => held === 4_000);
+    await until('every completion is read', 60 * SECOND, async () => held === 4_000);
   });
 });

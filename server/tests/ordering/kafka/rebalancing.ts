@@ -190,9 +190,9 @@ async function untilKilled(
     last.set(key, note);
     noted(note);
   });
-  await until(`${name} is a member`, 30_000, async () => isMember);
+  await until(`${name} is a member`, 60_000, async () => isMember);
   await onAssigned();
-  await until(`${name} is given messages`, 30_000, async () => last.size > 0);
+  await until(`${name} is given messages`, 60_000, async () => last.size > 0);
   await delay(everyMs);
   const gone = Promise.all([once(child, 'exit'), once(lines, 'close')]);
   child.kill('SIGKILL');

@@ -245,7 +245,7 @@ export class TestNode {
   }
 }
 
-export async function until(holds: () => boolean | Promise<boolean>, withinMs = 8_000): Promise<void> {
+export async function until(holds: () => boolean | Promise<boolean>, withinMs = 30_000): Promise<void> {
   for (const endsAt = performance.now() + withinMs; ; ) {
     if (await holds()) return;
     if (performance.now() > endsAt) throw new Error(`it did not come about within ${withinMs} ms: ${holds}`);
