@@ -1,5 +1,6 @@
 /** The application exactly as production builds it, asked without a socket unless a test needs one. */
 import { join } from 'node:path';
+import { setTimeout as delay } from 'node:timers/promises';
 import type { LightMyRequestResponse } from 'fastify';
 import { pino } from 'pino';
 import type { Role } from '../../../src/access/roles.ts';
@@ -15,6 +16,8 @@ import { newInstallation, type TestInstallation } from './test-installation.ts';
 let declared: Declared | null = null;
 
 const HOUR_MS = 3_600_000;
+const ASKED_AGAIN_MAX = 100;
+const ASK_AGAIN_MS = 100;
 const log = pino({ level: 'silent' });
 
 type Method = 'GET' | 'POST' | 'PUT' | 'DELETE' | 'HEAD' | 'OPTIONS' | 'PATCH';
@@ -93,10 +96,19 @@ export class TestServer {
   }
 
   /**
-   * As the admin of HQ001 unless another token, or null for none, is given.
+   * As the admin of HQ001 unless another token, or null for none, is given. Nodes of a cluster may say 503 while partitions
+   * change hands, and are asked again, as callers do.
    * @throws Error when the reply is not as the API page says.
    */
-  async ask(method: Method, url: string, { token = this.admin, body, headers = {} }: Ask = {}): Promise<Answered> {
+  async ask(method: Method, url: string, asked: Ask = {}): Promise<Answered> {
+    for (let again = this.#nodes.length > 1 ? ASKED_AGAIN_MAX : 0; ; again -= 1) {
+      const reply = await this.#askOnce(method, url, asked);
+      if (reply.status !== 503 || again === 0) return reply;
+      await delay(ASK_AGAIN_MS);
+    }
+  }
+
+  async #askOnce(method: Method, url: string, { token = this.admin, body, headers = {} }: Ask): Promise<Answered> {
     const authorization = token === null ? {} : { authorization: `Bearer ${token}` };
     const json =
       body === undefined || headers['content-type'] !== undefined ? {} : { 'content-type': 'application/json' };
