@@ -6,7 +6,7 @@ import type { LetterDesk, ShownLetter } from '../ordering/letters/letter-desk.ts
 import type { Page } from '../projections/history-reads.ts';
 import type { Environment } from './environment.ts';
 import { CommandFailed, UsageError } from './failures.ts';
-import { type ServerClient, withInstallation } from './installation.ts';
+import { COMMAND_LINE, type ServerClient, withInstallation } from './installation.ts';
 import { type Progress, ProgressBar } from './progress.ts';
 import { columns, printable, printableJson } from './tables.ts';
 
@@ -187,13 +187,14 @@ function lettersAt(desk: LetterDesk): Letters {
     show,
     async redrive(id) {
       await letter(id);
-      const redriven = await desk.redrive(id);
+      const redriven = await desk.redrive(id, COMMAND_LINE);
       if (redriven.status === 'not-claimed') throw await refused(id);
       if (redriven.status === 'away') throw new CommandFailed(`Nothing was done: ${redriven.reason}.`);
       return { letter: await show(id), followed: redriven.status === 'redriven' ? redriven.followed : 0 };
     },
     async drop(id) {
-      if (!(await desk.drop(await letter(id))) && (await letter(id)).status !== 'dropped') throw await refused(id);
+      const dropped = await desk.drop(await letter(id), COMMAND_LINE);
+      if (!dropped && (await letter(id)).status !== 'dropped') throw await refused(id);
       return show(id);
     },
   };
@@ -202,11 +203,13 @@ function lettersAt(desk: LetterDesk): Letters {
 /** A line for each letter under a line of headings; times as ages. */
 export function writtenLetters(letters: readonly ShownLetter[], nowMs: number): string {
   if (letters.length === 0) return 'There are no dead letters.\n';
-  const rows = letters.map(({ id, topic, key, status, attempts, code, reason, receivedAt }) => {
+  const ageOf = (instant: string) => age(nowMs - Date.parse(instant));
+  const rows = letters.map(({ id, topic, key, status, attempts, changedBy, changedAt, code, reason, receivedAt }) => {
+    const changed = changedAt === null ? '-' : `${ageOf(changedAt)} by ${changedBy ?? '-'}`;
     const why = reason.length > REASON_LENGTH_SHOWN ? `${reason.slice(0, REASON_LENGTH_SHOWN - 1)}…` : reason;
-    return [id, age(nowMs - Date.parse(receivedAt)), topic, key ?? '-', status, `${attempts}`, code, why];
+    return [id, ageOf(receivedAt), topic, key ?? '-', status, `${attempts}`, changed, code, why];
   });
-  return columns([['id', 'age', 'topic', 'key', 'status', 'attempts', 'code', 'reason'], ...rows]);
+  return columns([['id', 'age', 'topic', 'key', 'status', 'attempts', 'changed', 'code', 'reason'], ...rows]);
 }
 
 function age(ms: number): string {

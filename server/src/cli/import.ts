@@ -8,7 +8,7 @@ import { ID_PATTERN } from '../stock/identifiers.ts';
 import { dataFolderOf } from './configuration.ts';
 import type { Environment } from './environment.ts';
 import { CommandFailed, UsageError } from './failures.ts';
-import { type ServerClient, withInstallation } from './installation.ts';
+import { COMMAND_LINE, type ServerClient, withInstallation } from './installation.ts';
 import { ProgressBar } from './progress.ts';
 
 /** Elsewhere than on a terminal, progress is a line now and then. */
@@ -78,7 +78,7 @@ class ImportCommand {
 
   async #import({ masterData, executor, engine, now, spoolFolder }: RunningApplication): Promise<ImportReport> {
     const provenance: Provenance = {
-      actor: { subject: 'command-line', role: 'admin' },
+      actor: { subject: COMMAND_LINE, role: 'admin' },
       origin: 'import',
       correlationId: `import-${now()}`,
       causationId: null,

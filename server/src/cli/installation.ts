@@ -15,6 +15,8 @@ import { openLog } from './log.ts';
 import { openInstallation } from './open-installation.ts';
 import { tokenKey } from './token.ts';
 
+/** Who does what commands do. */
+export const COMMAND_LINE = 'command-line';
 const TOKEN_TTL_MS = 24 * 3_600_000;
 const NODE_ANSWER_MS_MAX = 1_000;
 const READY_MS_MAX = 60_000;
@@ -170,6 +172,6 @@ async function nodeOf(cluster: ClusterConfiguration): Promise<string | null> {
 }
 
 function ownToken(environment: Environment): Promise<string> {
-  const grant = { role: 'admin' as const, hqId: null, storeId: null, subject: 'command-line', ttlMs: TOKEN_TTL_MS };
+  const grant = { role: 'admin' as const, hqId: null, storeId: null, subject: COMMAND_LINE, ttlMs: TOKEN_TTL_MS };
   return issueToken(tokenKey(environment), grant, Date.now());
 }

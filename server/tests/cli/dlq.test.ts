@@ -36,11 +36,12 @@ describe('holdfast dlq', { timeout: 180_000 }, () => {
     const { code, stdout } = await dlq('list');
     expect(code).toBe(0);
     const lines = stdout.trim().split('\n');
-    expect(lines[0]).toMatch(/^id +age +topic +key +status +attempts +code +reason$/);
-    expect(lines[1]).toMatch(/^ltr_4 +\d+ (s|min) +order\.cancelled +ORD4 +parked +3 +UNKNOWN_PRODUCT +There is no/);
+    expect(lines[0]).toMatch(/^id +age +topic +key +status +attempts +changed +code +reason$/);
+    expect(lines[1]).toMatch(/^ltr_4 +\d+ (s|min) +order\.cancelled +ORD4 +parked +3 +- +UNKNOWN_PRODUCT +There is no/);
     expect(lines[4]).toContain('a ?[31mred?[0m reason?in two lines');
     const shown = await dlq('show', 'ltr_4');
     expect(shown.stdout).toContain('"orderId": "ORD4"');
+    expect(shown.stdout).toMatch(/^changedBy +-\nchangedAt +-$/m);
     const json = JSON.parse((await dlq('list', '--json', '--status', 'waiting')).stdout);
     expect(json).toMatchObject([{ id: 'ltr_2', status: 'waiting' }]);
   });
@@ -70,9 +71,11 @@ describe('holdfast dlq', { timeout: 180_000 }, () => {
       expect(all.code).toBe(1);
       expect(all.stdout).toContain('1 redriven, 0 that waited followed, 1 failed again.');
       expect(all.stdout).toContain('UNKNOWN_ENVELOPE');
+      expect((await dlq('list')).stdout).toMatch(/^ltr_3 .* redriven +4 +\d+ s by command-line +/m);
       expect((await dlq('drop', 'ltr_1')).stdout).toBe('Dropped ltr_1.\n');
       const left = JSON.parse((await dlq('list', '--json', '--status', 'parked')).stdout);
       expect(left).toMatchObject([{ id: 'ltr_2' }]);
+      expect((await dlq('show', 'ltr_1')).stdout).toMatch(/^changedBy +command-line\nchangedAt +\d{4}-/m);
       expect(server.stdout + server.stderr).toMatch(/"subject":"command-line".*dead letter dropped/);
     } finally {
       await server.dispose();
@@ -89,12 +92,16 @@ it('JSON is the same value, and steers no terminal', () => {
   expect(text).toContain('👩‍👧');
 });
 
-it('says how old a letter is', () => {
+it('says how old a letter is, and its last change', () => {
   const blank = { topic: 't', key: 'k', status: 'parked', attempts: 3, code: 'C', reason: 'r' };
-  const at = (ms: number) => ({ id: 'ltr_1', receivedAt: new Date(ms).toISOString(), ...blank }) as never;
+  const at = (ms: number) => {
+    const instant = new Date(ms).toISOString();
+    return { id: 'ltr_1', receivedAt: instant, changedAt: instant, changedBy: 'anna', ...blank } as never;
+  };
   const now = 1_700_000_000_000;
-  const ages = [5_000, 300_000, 7_200_000, 172_800_000].map(
-    (ms) => writtenLetters([at(now - ms) as ShownLetter], now).split(/\s{2,}|\n/)[9],
-  );
-  expect(ages).toEqual(['5 s', '5 min', '2 h', '2 d']);
+  const ages = [5_000, 300_000, 7_200_000, 172_800_000].map((ms) => {
+    const cells = writtenLetters([at(now - ms) as ShownLetter], now).split(/\s{2,}|\n/);
+    return [cells[10], cells[15]];
+  });
+  expect(ages).toEqual(['5 s', '5 min', '2 h', '2 d'].map((age) => [age, `${age} by anna`]));
 });

@@ -52,6 +52,8 @@ describe('a letter', () => {
       attempts: 3,
       status: 'parked',
       corrected: false,
+      changedBy: null,
+      changedAt: null,
       headers: { ce_id: 'e1' },
       payload: { a: [1] },
       payloadForm: 'json',
@@ -103,6 +105,33 @@ describe('a letter', () => {
     expect(second.body.nextCursor).toBeNull();
     expect((await server.ask('GET', `${PATH}?cursor=bm8`)).body.code).toBe('INVALID_CURSOR');
     expect((await server.ask('GET', `${PATH}?topic=stock.low`)).status).toBe(400);
+  });
+});
+
+describe('who changed a letter, and when', () => {
+  const changed = async (id: string) => {
+    const { body } = await get(id);
+    const ageMs = body.changedAt === null ? null : Date.now() - Date.parse(body.changedAt as string);
+    expect(ageMs ?? 0).toBeLessThan(60_000);
+    return ageMs === null ? null : body.changedBy;
+  };
+
+  it('is told by the letter: the subject of the token', async () => {
+    const anna = await server.token('admin', 'HQ001', null, 'anna');
+    const boris = await server.token('admin', 'HQ001', null, 'boris');
+    const id = await parkPlaced('ORD-W', placed('ORD-W', 'PRD-W'));
+    const [before] = (await server.ask('GET', `${PATH}?key=ORD-W`)).body.items as object[];
+    expect(before).toMatchObject({ changedBy: null, changedAt: null });
+    expect((await correct(id, {}, anna)).status).toBe(422);
+    expect(await changed(id), 'nothing was changed').toBeNull();
+    expect((await correct(id, placed('ORD-W', 'PRD-W2'), anna)).body.changedBy).toBe('anna');
+    expect((await redrive(id, boris)).body.letter).toMatchObject({ status: 'parked', changedBy: 'boris' });
+    const dropped = await server.ask('DELETE', `${PATH}/${id}`, { token: anna });
+    expect(dropped.body).toMatchObject({ status: 'dropped', changedBy: 'anna' });
+    await server.ask('DELETE', `${PATH}/${id}`, { token: boris });
+    expect(await changed(id), 'who drops it again changes nothing').toBe('anna');
+    const [after] = (await server.ask('GET', `${PATH}?key=ORD-W`)).body.items as object[];
+    expect(after).toMatchObject({ changedBy: 'anna' });
   });
 });
 

@@ -112,7 +112,7 @@ const WAYS: Partial<Record<ProblemCode, () => Promise<Answered>>> = {
   },
   DEAD_LETTER_BUSY: async () => {
     const id = await parked('busy');
-    await server.application.letterDesk.letters.claim(id);
+    await server.application.letterDesk.letters.claim(id, 'anna');
     return server.ask('POST', `${LETTERS}/${id}/redrive`);
   },
   DEAD_LETTER_UNREADABLE: async () =>

@@ -33,7 +33,15 @@ describeLetters('dead letters', (fresh) => {
     const message = { ...letter(1).message, offset: 9_007_199_254_740_993n, key: '주문 1 ', value, headers };
     const given = { ...letter(1), message, key: '주문 1 ', code: 'NOT_AUTHENTIC' as const };
     const found = await parked(given);
-    expect(found).toEqual({ ...given, id: found.id, status: 'parked', corrected: false, receivedAt: found.receivedAt });
+    expect(found).toEqual({
+      ...given,
+      id: found.id,
+      status: 'parked',
+      corrected: false,
+      receivedAt: found.receivedAt,
+      changedBy: null,
+      changedAt: null,
+    });
     expect(Math.abs(found.receivedAt - Date.now())).toBeLessThan(60_000);
     expect(await letters.get(found.id)).toEqual(found);
     for (const id of ['ltr_999', 'ltr_0', 'nonsense', '1']) expect(await letters.get(id)).toBeNull();
@@ -74,7 +82,7 @@ describeLetters('dead letters', (fresh) => {
     expect(await letters.queueBehind(letter(1))).toBe(true);
     expect(await letters.counts()).toEqual({ parked: 1, waiting: 1 });
     expect(await letters.blockedKeys()).toEqual([OPEN]);
-    await letters.drop(first.id);
+    await letters.drop(first.id, 'anna');
     expect(await letters.queueBehind(letter(3))).toBe(true);
     const next = await letters.claimNext(OPEN);
     expect(next?.letter.message.offset).toBe(2n);
@@ -94,7 +102,7 @@ describeLetters('dead letters', (fresh) => {
     expect(await letters.queueBehind(letter(3))).toBe(true);
     expect(await letters.queueBehind(other(4))).toBe(true);
     expect((await letters.blockedKeys()).map(({ hqId }) => hqId).sort()).toEqual(['HQ001', 'HQ002']);
-    await (await letters.claim(id))?.done();
+    await (await letters.claim(id, 'anna'))?.done();
     expect(await letters.strandedKeys(10)).toEqual([OPEN]);
     expect(await letters.claimNext({ ...OPEN, hqId: 'HQ002' })).toBeNull();
     const next = await letters.claimNext(OPEN);
@@ -132,11 +140,11 @@ describeLetters('dead letters', (fresh) => {
 
   it('is claimed by one alone, who says what became of it', async () => {
     const { id } = await parked(letter(1));
-    const claims = await Promise.all(Array.from({ length: 8 }, () => letters.claim(id)));
+    const claims = await Promise.all(Array.from({ length: 8 }, () => letters.claim(id, 'anna')));
     const [mine, ...others] = claims.filter((claim) => claim !== null);
     expect(others).toEqual([]);
-    expect(await letters.drop(id)).toBe(false);
-    expect(await letters.correct(id, correctionTo('{}'))).toBe(false);
+    expect(await letters.drop(id, 'anna')).toBe(false);
+    expect(await letters.correct(id, correctionTo('{}'), 'anna')).toBe(false);
     await mine?.parkAgain('KEEPS_FAILING', 'still');
     expect(await letters.get(id)).toMatchObject({
       status: 'parked',
@@ -144,22 +152,22 @@ describeLetters('dead letters', (fresh) => {
       reason: 'still',
       attempts: 4,
     });
-    const again = await letters.claim(id);
+    const again = await letters.claim(id, 'anna');
     await again?.release();
     expect(await letters.get(id)).toMatchObject({ status: 'parked', attempts: 4 });
-    await (await letters.claim(id))?.done();
+    await (await letters.claim(id, 'anna'))?.done();
     expect(await letters.get(id)).toMatchObject({ status: 'redriven', attempts: 5 });
-    expect(await letters.claim(id)).toBeNull();
+    expect(await letters.claim(id, 'anna')).toBeNull();
     await mine?.parkAgain('KEEPS_FAILING', 'too late');
     expect(await letters.get(id)).toMatchObject({ status: 'redriven', reason: 'still' });
   });
 
   it('lets another have it once the lease is over, and hears no more of the first', async () => {
     const { id } = await parked(letter(1));
-    const first = await fixture.withLease(150).claim(id);
-    expect(await letters.claim(id)).toBeNull();
+    const first = await fixture.withLease(150).claim(id, 'anna');
+    expect(await letters.claim(id, 'anna')).toBeNull();
     await delay(400);
-    const second = await letters.claim(id);
+    const second = await letters.claim(id, 'anna');
     expect(second).not.toBeNull();
     await first?.done();
     expect((await letters.get(id))?.status).toBe('parked');
@@ -173,7 +181,7 @@ describeLetters('dead letters', (fresh) => {
     const [, , , { id }] = (await all()) as [DeadLetter, DeadLetter, DeadLetter, DeadLetter];
     expect(await letters.claimNext(OPEN)).toBeNull();
     expect(await letters.strandedKeys(10)).toEqual([]);
-    await (await letters.claim(id))?.done();
+    await (await letters.claim(id, 'anna'))?.done();
     expect(await letters.strandedKeys(10)).toEqual([OPEN]);
     const two = await letters.claimNext(OPEN);
     expect(two?.letter.message.offset).toBe(2n);
@@ -197,7 +205,7 @@ describeLetters('dead letters', (fresh) => {
       };
       const redrive = async () => {
         const followed: bigint[] = [];
-        await (await letters.claim(id))?.done();
+        await (await letters.claim(id, 'anna'))?.done();
         for (let next = await letters.claimNext({ ...OPEN, key }); next !== null; ) {
           followed.push(next.letter.message.offset);
           await next.done();
@@ -214,16 +222,47 @@ describeLetters('dead letters', (fresh) => {
     expect(await letters.counts()).toEqual({ parked: 0, waiting: 0 });
   });
 
+  it('tells who saw to it last, and when; those that follow, whom they followed', async () => {
+    await letters.park(letter(1));
+    await letters.park(letter(2));
+    for (const offset of [3, 4, 5]) await letters.queueBehind(letter(offset));
+    const changers = async () => (await all()).map(({ changedBy }) => changedBy).reverse();
+    const [first, second] = (await all()).reverse() as [DeadLetter, DeadLetter];
+    await (await letters.claim(first.id, 'anna'))?.release();
+    expect(await letters.correct('ltr_77', correctionTo('{}'), 'anna')).toBe(false);
+    expect(await changers(), 'nothing was done').toEqual([null, null, null, null, null]);
+    await letters.drop(second.id, 'boris');
+    await (await letters.claim(first.id, 'anna'))?.parkAgain('KEEPS_FAILING', 'still');
+    expect(await changers()).toEqual(['anna', 'boris', null, null, null]);
+    expect(await letters.correct(first.id, correctionTo('{}', 'HQ001'), 'boris')).toBe(true);
+    expect(await changers()).toEqual(['boris', 'boris', null, null, null]);
+    // The last of a line is known by the millisecond.
+    await delay(5);
+    await (await letters.claim(first.id, 'anna'))?.done();
+    // What somebody else's HQ does with the same key is no concern of theirs.
+    await letters.park(letter(6, { hqId: 'HQ002' }));
+    const [foreign] = (await all()) as [DeadLetter];
+    await letters.drop(foreign.id, 'clara');
+    await (await letters.claimNext(OPEN))?.done();
+    await (await letters.claimNext(OPEN))?.parkAgain('OTHER_LINES', 'other lines');
+    const [, , fourth] = (await all()) as [DeadLetter, DeadLetter, DeadLetter];
+    expect(await changers()).toEqual(['anna', 'boris', 'anna', 'anna', null, 'clara']);
+    expect(Math.abs((fourth.changedAt ?? 0) - Date.now())).toBeLessThan(60_000);
+    await letters.drop(fourth.id, 'boris');
+    await (await letters.claimNext(OPEN))?.done();
+    expect(await changers()).toEqual(['anna', 'boris', 'anna', 'boris', 'boris', 'clara']);
+  });
+
   it('is corrected while it is parked', async () => {
     const { id } = await parked(letter(1, { hqId: null, code: 'NOT_JSON' }));
-    expect(await letters.correct(id, correctionTo('{"right":true}'))).toBe(true);
+    expect(await letters.correct(id, correctionTo('{"right":true}'), 'anna')).toBe(true);
     const found = await letters.get(id);
     expect(found).toMatchObject({ corrected: true, hqId: 'HQ002', orderId: 'ORD2', eventId: 'evt', status: 'parked' });
     expect(new TextDecoder().decode(found?.message.value ?? undefined)).toBe('{"right":true}');
     expect(found?.message.headers).toEqual(new Map([['a', 'b']]));
-    await letters.drop(id);
-    expect(await letters.correct(id, correctionTo('{}'))).toBe(false);
-    expect(await letters.correct('ltr_77', correctionTo('{}'))).toBe(false);
+    await letters.drop(id, 'anna');
+    expect(await letters.correct(id, correctionTo('{}'), 'anna')).toBe(false);
+    expect(await letters.correct('ltr_77', correctionTo('{}'), 'anna')).toBe(false);
   });
 
   it('lists newest first, by pages and filters', async () => {
@@ -266,15 +305,15 @@ describeLetters('dead letters', (fresh) => {
     await letters.sent([one?.id ?? '']);
     await letters.sent([]);
     expect(await letters.unsent(10)).toEqual([]);
-    await (await letters.claim(one?.id ?? ''))?.parkAgain('KEEPS_FAILING', 'again');
+    await (await letters.claim(one?.id ?? '', 'anna'))?.parkAgain('KEEPS_FAILING', 'again');
     expect(await letters.unsent(10)).toEqual([]);
-    await letters.drop(one?.id ?? '');
+    await letters.drop(one?.id ?? '', 'anna');
     await (await letters.claimNext(OPEN))?.parkAgain('OTHER_LINES', 'no');
     expect((await letters.unsent(10)).map(({ message }) => message.offset)).toEqual([2n]);
   });
 });
 
-function correctionTo(text: string) {
+function correctionTo(text: string, hqId = 'HQ002') {
   const value = new TextEncoder().encode(text);
-  return { value, headers: new Map([['a', 'b']]), hqId: 'HQ002', orderId: 'ORD2', eventId: 'evt' };
+  return { value, headers: new Map([['a', 'b']]), hqId, orderId: 'ORD2', eventId: 'evt' };
 }

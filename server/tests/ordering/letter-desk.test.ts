@@ -17,6 +17,8 @@ const EVENT = { hqId: 'HQ001', topic: TOPIC, eventId: 'evt-1' } as const;
 const sent = plain(TOPIC, GOOD[TOPIC]);
 const meant = plain(TOPIC, { ...GOOD[TOPIC], reservationId: 'RES790' });
 const bytes = (value: unknown) => Buffer.from(JSON.stringify(value));
+const ANNA = { subject: 'anna', hqId: 'HQ001' };
+const ROOT = { subject: 'root', hqId: null };
 const log = { info: () => undefined, warn: () => undefined };
 
 describeLetters('the desk of encrypted letters', (fresh) => {
@@ -85,7 +87,7 @@ describeLetters('the desk of encrypted letters', (fresh) => {
   it('encrypts what is corrected, with the key of now, so that it is read and handled again', async () => {
     const letter = await parked();
     file.add('two');
-    expect(await desk().correct(letter, bytes(meant), 'HQ001')).toEqual({ status: 'corrected' });
+    expect(await desk().correct(letter, bytes(meant), ANNA)).toEqual({ status: 'corrected' });
     const corrected = await newest();
     expect(kept(corrected)).not.toContain('RES790');
     expect(Object.fromEntries(corrected.message.headers)).toMatchObject({
@@ -95,7 +97,7 @@ describeLetters('the desk of encrypted letters', (fresh) => {
     });
     file.remove('one', 'two');
     expect(desk().shown(corrected, 'HQ001')).toMatchObject({ payload: meant, payloadForm: 'json', corrected: true });
-    expect(await desk().redrive(letter.id)).toEqual({ status: 'redriven', followed: 0 });
+    expect(await desk().redrive(letter.id, 'anna')).toEqual({ status: 'redriven', followed: 0 });
     expect(handled.map(({ body }) => body)).toMatchObject([{ kind: 'completed', reservationId: 'RES790' }]);
   });
 
@@ -104,8 +106,8 @@ describeLetters('the desk of encrypted letters', (fresh) => {
     letter.message.headers = new Map([...letter.message.headers, ['holdfast-hq', 'HQ002']]);
     expect(desk().shown(letter, null)).toMatchObject({ payload: null, payloadForm: 'encrypted' });
     const foreign = bytes(plain(TOPIC, { ...GOOD[TOPIC], hqId: 'HQ002' }));
-    expect(await desk().correct(letter, foreign, 'HQ001')).toEqual({ status: 'foreign-hq', hqId: 'HQ002' });
-    expect(await desk().correct(letter, bytes(meant), 'HQ001')).toEqual({ status: 'corrected' });
+    expect(await desk().correct(letter, foreign, ANNA)).toEqual({ status: 'foreign-hq', hqId: 'HQ002' });
+    expect(await desk().correct(letter, bytes(meant), ANNA)).toEqual({ status: 'corrected' });
     expect((await newest()).message.headers.get('holdfast-hq')).toBe('HQ001');
   });
 
@@ -113,13 +115,13 @@ describeLetters('the desk of encrypted letters', (fresh) => {
     const letter = await parked();
     const padded = (length: number) => bytes({ ...meant, note: 'x'.repeat(length) });
     const most = 1_048_576 - padded(0).length;
-    const refused = await desk().correct(letter, padded(most), null);
+    const refused = await desk().correct(letter, padded(most), ROOT);
     expect(refused).toMatchObject({
       status: 'unreadable',
       code: 'TOO_LARGE',
       reason: expect.stringContaining('1048604'),
     });
-    expect(await desk().correct(letter, padded(most - 28), null)).toEqual({ status: 'corrected' });
-    expect(await desk().redrive(letter.id)).toMatchObject({ status: 'redriven' });
+    expect(await desk().correct(letter, padded(most - 28), ROOT)).toEqual({ status: 'corrected' });
+    expect(await desk().redrive(letter.id, 'anna')).toMatchObject({ status: 'redriven' });
   });
 });

@@ -58,7 +58,7 @@ describeWith(['mariadb'], 'the end of a line', () => {
     const letters = lettersOver(connections);
     await letters.park(letter(1));
     const [parked] = (await letters.list({ hqId: null, cursor: null, limit: 1 })).items;
-    const claimed = (await letters.claim(parked?.id ?? '')) as ClaimedLetter;
+    const claimed = (await letters.claim(parked?.id ?? '', 'anna')) as ClaimedLetter;
     const slow = standingStill();
     const bringing = slow.letters.queueBehind(letter(2));
     await slow.reached;

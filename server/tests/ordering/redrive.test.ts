@@ -64,75 +64,75 @@ describeLetters('redrive', (fresh) => {
 
   it('handles the parked one, then those behind it in their order', async () => {
     const id = await line(3);
-    expect(await redrive.redrive(id)).toEqual({ status: 'redriven', followed: 3 });
+    expect(await redrive.redrive(id, 'anna')).toEqual({ status: 'redriven', followed: 3 });
     expect(handling.handled).toEqual(['evt-1', 'evt-2', 'evt-3', 'evt-4']);
     expect(await statuses()).toEqual(['redriven', 'redriven', 'redriven', 'redriven']);
-    expect(await redrive.redrive(id)).toEqual({ status: 'not-claimed' });
+    expect(await redrive.redrive(id, 'anna')).toEqual({ status: 'not-claimed' });
     expect(handling.handled).toHaveLength(4);
   });
 
   it('stops at the first that fails, which is then the parked one', async () => {
     const id = await line(3);
     handling.answers.set('evt-3', [{ status: 'park', code: 'OTHER_LINES', reason: 'other lines' }]);
-    expect(await redrive.redrive(id)).toEqual({ status: 'redriven', followed: 1 });
+    expect(await redrive.redrive(id, 'anna')).toEqual({ status: 'redriven', followed: 1 });
     expect(await statuses()).toEqual(['redriven', 'redriven', 'parked', 'waiting']);
     const [, third] = await newest();
     expect(third).toMatchObject({ code: 'OTHER_LINES', reason: 'other lines', attempts: 4 });
     handling.answers.clear();
-    expect(await redrive.redrive(third?.id ?? '')).toEqual({ status: 'redriven', followed: 1 });
+    expect(await redrive.redrive(third?.id ?? '', 'anna')).toEqual({ status: 'redriven', followed: 1 });
   });
 
   it('parks again with the new reason, and lets nothing follow', async () => {
     const id = await line(1);
     handling.answers.set('evt-1', [{ status: 'park', code: 'UNKNOWN_STORE', reason: 'no store' }]);
-    expect(await redrive.redrive(id)).toEqual({ status: 'parked', code: 'UNKNOWN_STORE', reason: 'no store' });
+    expect(await redrive.redrive(id, 'anna')).toEqual({ status: 'parked', code: 'UNKNOWN_STORE', reason: 'no store' });
     expect(await letters.get(id)).toMatchObject({ status: 'parked', code: 'UNKNOWN_STORE', attempts: 4 });
     handling.answers.set('evt-1', [{ status: 'retry', reason: 'it fails' }]);
-    expect(await redrive.redrive(id)).toEqual({ status: 'parked', code: 'KEEPS_FAILING', reason: 'it fails' });
+    expect(await redrive.redrive(id, 'anna')).toEqual({ status: 'parked', code: 'KEEPS_FAILING', reason: 'it fails' });
     expect(await statuses()).toEqual(['parked', 'waiting']);
   });
 
   it('leaves a letter as it is while something is away', async () => {
     const id = await line(1);
     handling.answers.set('evt-1', [{ status: 'retry', reason: 'the ledger is away', away: true }]);
-    expect(await redrive.redrive(id)).toEqual({ status: 'away', reason: 'the ledger is away' });
+    expect(await redrive.redrive(id, 'anna')).toEqual({ status: 'away', reason: 'the ledger is away' });
     expect(await letters.get(id)).toMatchObject({ status: 'parked', code: 'UNKNOWN_PRODUCT', attempts: 3 });
     handling.answers.set('evt-1', [{ status: 'retry', reason: 'once' }, DONE]);
-    expect(await redrive.redrive(id)).toEqual({ status: 'redriven', followed: 1 });
+    expect(await redrive.redrive(id, 'anna')).toEqual({ status: 'redriven', followed: 1 });
   });
 
   it('waits a moment for what comes early, then gives it up', async () => {
     const id = await line(0);
     handling.answers.set('evt-1', [{ status: 'early' }]);
-    expect(await redrive.redrive(id)).toEqual({
+    expect(await redrive.redrive(id, 'anna')).toEqual({
       status: 'parked',
       code: 'UNKNOWN_RESERVATION',
       reason: 'evt-1 was given up',
     });
     handling.answers.set('evt-1', [{ status: 'early' }, { status: 'early' }, DONE]);
-    expect(await redrive.redrive(id)).toEqual({ status: 'redriven', followed: 0 });
+    expect(await redrive.redrive(id, 'anna')).toEqual({ status: 'redriven', followed: 0 });
   });
 
   it('does not handle what cannot be read, nor what is kept only in part', async () => {
     await letters.park(letter(1, {}, 'rubbish'));
     await letters.park(letter(2, { key: null, code: 'TOO_LARGE', reason: 'too large' }));
     const [large, rubbish] = await newest();
-    expect(await redrive.redrive(rubbish?.id ?? '')).toMatchObject({ status: 'parked', code: 'NOT_JSON' });
-    expect(await redrive.redrive(large?.id ?? '')).toMatchObject({ status: 'parked', code: 'TOO_LARGE' });
+    expect(await redrive.redrive(rubbish?.id ?? '', 'anna')).toMatchObject({ status: 'parked', code: 'NOT_JSON' });
+    expect(await redrive.redrive(large?.id ?? '', 'anna')).toMatchObject({ status: 'parked', code: 'TOO_LARGE' });
     expect(handling.handled).toEqual([]);
   });
 
   it('lets the next follow when one is dropped', async () => {
     const id = await line(2);
-    expect(await redrive.drop((await letters.get(id)) as DeadLetter)).toBe(true);
+    expect(await redrive.drop((await letters.get(id)) as DeadLetter, 'anna')).toBe(true);
     expect(handling.handled).toEqual(['evt-2', 'evt-3']);
     expect(await statuses()).toEqual(['dropped', 'redriven', 'redriven']);
-    expect(await redrive.drop((await letters.get(id)) as DeadLetter)).toBe(false);
+    expect(await redrive.drop((await letters.get(id)) as DeadLetter, 'anna')).toBe(false);
   });
 
   it('lets nothing more follow once it is stopped', async () => {
     const id = await line(3);
-    await (await letters.claim(id))?.done();
+    await (await letters.claim(id, 'anna'))?.done();
     const handle = handling.handle.bind(handling);
     handling.handle = (message) => {
       void redrive.stop();
@@ -145,7 +145,7 @@ describeLetters('redrive', (fresh) => {
 
   it('has each letter handled once, however many redrive it at the same time', async () => {
     const id = await line(5);
-    const all = await Promise.all(Array.from({ length: 6 }, () => redrive.redrive(id)));
+    const all = await Promise.all(Array.from({ length: 6 }, () => redrive.redrive(id, 'anna')));
     expect(all.filter(({ status }) => status === 'redriven')).toHaveLength(1);
     await Promise.all([redrive.resume(), redrive.resume()]);
     expect([...handling.handled].sort()).toEqual(['evt-1', 'evt-2', 'evt-3', 'evt-4', 'evt-5', 'evt-6']);
@@ -153,9 +153,10 @@ describeLetters('redrive', (fresh) => {
 
   it('goes on with those that wait where somebody has left them', async () => {
     const id = await line(2);
-    await (await letters.claim(id))?.done();
+    await (await letters.claim(id, 'anna'))?.done();
     expect(await redrive.resume()).toBe(2);
     expect(await redrive.resume()).toBe(0);
     expect(await statuses()).toEqual(['redriven', 'redriven', 'redriven']);
+    expect((await newest()).map(({ changedBy }) => changedBy)).toEqual(['anna', 'anna', 'anna']);
   });
 });

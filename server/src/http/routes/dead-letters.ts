@@ -37,6 +37,13 @@ const Letter = Type.Object({
   status: Status,
   corrected: Type.Boolean(),
   receivedAt: Instant,
+  changedBy: nullable(
+    Type.String({
+      description:
+        'The token subject that corrected, redrove or dropped it last; of one that followed, whom it followed',
+    }),
+  ),
+  changedAt: nullable(Instant),
   headers: Type.Record(Type.String(), Type.String()),
   payload: Type.Any(),
   payloadForm: Type.Enum(['json', 'text', 'base64', 'none', 'hidden', 'encrypted'], {
@@ -183,7 +190,7 @@ function correctRoute(app: RouteScope, service: Service): void {
       const letter = await letterToChange(service, caller, request.params.id);
       if (letter.status !== 'parked') throw notParked(letter);
       const value = new TextEncoder().encode(JSON.stringify(request.body.payload));
-      const corrected = await letterDesk.correct(letter, value, caller.hqId);
+      const corrected = await letterDesk.correct(letter, value, caller);
       if (corrected.status === 'unreadable') {
         const { code, reason } = corrected;
         throw new Problem('DEAD_LETTER_UNREADABLE', `Nothing was changed: ${reason}.`, { reasonCode: code });
@@ -221,7 +228,7 @@ function redriveRoute(app: RouteScope, service: Service): void {
       const { letterDesk } = service.filled;
       const letter = await letterToChange(service, caller, request.params.id);
       if (letter.status !== 'parked') throw notParked(letter);
-      const redriven = await letterDesk.redrive(letter.id);
+      const redriven = await letterDesk.redrive(letter.id, caller.subject);
       if (redriven.status === 'away') throw new Problem('NOT_READY', `Nothing was done: ${redriven.reason}.`);
       const now = await letterFor(service, caller, letter.id);
       if (redriven.status === 'not-claimed') throw notParked(now);
@@ -248,7 +255,7 @@ function dropRoute(app: RouteScope, service: Service): void {
       const caller = admitted(request);
       const { letterDesk } = service.filled;
       const letter = await letterToChange(service, caller, request.params.id);
-      const dropped = letter.status === 'parked' && (await letterDesk.drop(letter));
+      const dropped = letter.status === 'parked' && (await letterDesk.drop(letter, caller.subject));
       const now = await letterFor(service, caller, letter.id);
       if (now.status !== 'dropped') throw notParked(now);
       if (dropped) note(request, letter, 'dropped');

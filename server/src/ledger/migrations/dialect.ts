@@ -36,13 +36,19 @@ export function createTable(db: Database, name: string): CreateTableBuilder<stri
     .modifyEnd(sql.raw('engine = InnoDB row_format = dynamic default character set utf8mb4 collate utf8mb4_bin'));
 }
 
-export async function addColumn(db: Database, table: string, column: string, type: RawBuilder<unknown>): Promise<void> {
+export async function addColumn(
+  db: Database,
+  table: string,
+  column: string,
+  type: RawBuilder<unknown>,
+  { nullable = false } = {},
+): Promise<void> {
   const tables = await db.introspection.getTables();
   const there = tables.find(({ name }) => name === table)?.columns.some(({ name }) => name === column);
   if (!there)
     await db.schema
       .alterTable(table)
-      .addColumn(column, type, (built) => built.notNull())
+      .addColumn(column, type, (built) => (nullable ? built : built.notNull()))
       .execute();
 }
 

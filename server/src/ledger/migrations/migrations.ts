@@ -6,6 +6,7 @@ import { sharedRecording } from './0004-shared-recording.ts';
 import { partitionStates } from './0005-partition-states.ts';
 import { inbox } from './0006-inbox.ts';
 import { deadLetters } from './0007-dead-letters.ts';
+import { letterChanges } from './0008-letter-changes.ts';
 
 /** Numbered and append-only: a released migration is never edited, a later one corrects it. */
 export const migrations: Record<string, Migration> = {
@@ -14,6 +15,7 @@ export const migrations: Record<string, Migration> = {
   '0003-relay-cursors': relayCursors,
   '0006-inbox': inbox,
   '0007-dead-letters': deadLetters,
+  '0008-letter-changes': letterChanges,
 };
 
 /** Those of a ledger that several processes record into. */

@@ -23,6 +23,12 @@ export interface DeadLetter {
   /** Epoch milliseconds. */
   receivedAt: number;
   corrected: boolean;
+  /**
+   * Who corrected, redrove or dropped it last, and when (epoch milliseconds); both null: nobody yet. One that waited
+   * behind another has followed whoever saw to its line last.
+   */
+  changedBy: string | null;
+  changedAt: number | null;
 }
 
 export type NewLetter = Pick<
@@ -91,13 +97,13 @@ export interface DeadLetters {
   list(query: LetterQuery): Promise<Page<DeadLetter>>;
   get(id: string): Promise<DeadLetter | null>;
   /** Another text in its place; only while it is parked and nobody handles it. @returns whether it was */
-  correct(id: string, correction: Correction): Promise<boolean>;
+  correct(id: string, correction: Correction, by: string): Promise<boolean>;
   /** Claims a parked letter; null when it is not parked (any more), or somebody else has it. */
-  claim(id: string): Promise<ClaimedLetter | null>;
-  /** The oldest that waits of this key, once nothing of it is parked. */
+  claim(id: string, by: string): Promise<ClaimedLetter | null>;
+  /** The oldest that waits of this key, once nothing of it is parked; for whoever changed a letter of this key last. */
   claimNext(open: OpenKey): Promise<ClaimedLetter | null>;
   /** What waits behind it may follow. @returns whether it was parked, and handled by nobody */
-  drop(id: string): Promise<boolean>;
+  drop(id: string, by: string): Promise<boolean>;
 
   /** Letters that were not sent to their `.dlq` topic yet, oldest first, at most `limit`; `sent` takes them off. */
   unsent(limit: number): Promise<DeadLetter[]>;

@@ -32,7 +32,7 @@ export interface LetterDeskParts {
 /** What a payload is shown as; `hidden` and `encrypted` show nothing of it. */
 export type PayloadForm = 'json' | 'text' | 'base64' | 'none' | 'hidden' | 'encrypted';
 
-/** A letter as it is shown; `receivedAt` is ISO 8601. */
+/** A letter as it is shown; `receivedAt` and `changedAt` are ISO 8601. */
 export interface ShownLetter {
   id: string;
   topic: string;
@@ -48,9 +48,17 @@ export interface ShownLetter {
   status: DeadLetter['status'];
   corrected: boolean;
   receivedAt: string;
+  changedBy: string | null;
+  changedAt: string | null;
   headers: Record<string, string>;
   payload: unknown;
   payloadForm: PayloadForm;
+}
+
+/** Who corrects: the subject of their token, and the HQ that they see (null: every one). */
+export interface Corrector {
+  subject: string;
+  hqId: string | null;
 }
 
 export type Corrected =
@@ -70,17 +78,19 @@ export class LetterDesk {
     this.#parts = parts;
   }
 
-  redrive(id: string): Promise<Redriven> {
-    return this.#parts.redrive.redrive(id);
+  /** @param by who does so; the letter keeps it */
+  redrive(id: string, by: string): Promise<Redriven> {
+    return this.#parts.redrive.redrive(id, by);
   }
 
-  drop(letter: DeadLetter): Promise<boolean> {
-    return this.#parts.redrive.drop(letter);
+  /** @param by who does so; the letter keeps it */
+  drop(letter: DeadLetter, by: string): Promise<boolean> {
+    return this.#parts.redrive.drop(letter, by);
   }
 
   /** @param hqId what the caller sees; null: every HQ. A letter that names none shows its payload to nobody else */
   shown(letter: DeadLetter, hqId: string | null): ShownLetter {
-    const { message, code, reason, attempts, status, corrected } = letter;
+    const { message, code, reason, attempts, status, corrected, changedBy, changedAt } = letter;
     const visible = hqId === null || isOf(letter, hqId);
     return {
       id: letter.id,
@@ -97,6 +107,8 @@ export class LetterDesk {
       status,
       corrected,
       receivedAt: new Date(letter.receivedAt).toISOString(),
+      changedBy,
+      changedAt: changedAt === null ? null : new Date(changedAt).toISOString(),
       headers: visible ? Object.fromEntries(message.headers) : {},
       ...(visible ? this.#payloadOf(message) : { payload: null, payloadForm: 'hidden' as const }),
     };
@@ -113,7 +125,7 @@ export class LetterDesk {
    * Puts another text in the letter's place, once that can be read and speaks of the letter's order, where that is
    * known, and of an HQ that the caller sees. It is encrypted where keys are configured.
    */
-  async correct(letter: DeadLetter, value: Uint8Array, hqId: string | null): Promise<Corrected> {
+  async correct(letter: DeadLetter, value: Uint8Array, { subject, hqId }: Corrector): Promise<Corrected> {
     const { readPlain, encrypt } = this.#parts;
     const plain = new Map([...letter.message.headers].filter(([name]) => !SECRECY_HEADERS.includes(name)));
     const read = readPlain({ ...letter.message, headers: plain, value });
@@ -130,13 +142,9 @@ export class LetterDesk {
       const reason = `encrypted, it has ${sealed.value.byteLength} bytes, but at most ${VALUE_BYTES_MAX} are kept`;
       return { status: 'unreadable', code: 'TOO_LARGE', reason };
     }
-    const done = await this.letters.correct(letter.id, {
-      value: sealed.value,
-      headers: new Map([...plain, ...sealed.headers]),
-      hqId: body.hqId,
-      orderId,
-      eventId,
-    });
+    const headers = new Map([...plain, ...sealed.headers]);
+    const correction = { value: sealed.value, headers, hqId: body.hqId, orderId, eventId };
+    const done = await this.letters.correct(letter.id, correction, subject);
     return { status: done ? 'corrected' : 'not-parked' };
   }
 }

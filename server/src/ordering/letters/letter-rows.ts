@@ -35,14 +35,17 @@ export interface LetterRecord {
   status: LetterStatus;
   corrected: number;
   receivedAt: number;
+  changedBy: string | null;
+  changedAt: number | null;
 }
 
 export const LETTER_FIELDS = `id, topic, partition_id as partitionId, message_offset as messageOffset, at,
   message_key as messageKey, headers, value, letter_key as letterKey, hq_id as hqId, order_id as orderId,
-  event_id as eventId, code, reason, attempts, status, corrected, received_at as receivedAt`;
+  event_id as eventId, code, reason, attempts, status, corrected, received_at as receivedAt,
+  changed_by as changedBy, changed_at as changedAt`;
 
 export function letterOf(row: LetterRecord): DeadLetter {
-  const { hqId, orderId, eventId, code, reason, attempts, status, receivedAt } = row;
+  const { hqId, orderId, eventId, code, reason, attempts, status, receivedAt, changedBy, changedAt } = row;
   return {
     id: PREFIX + row.id,
     message: {
@@ -64,6 +67,8 @@ export function letterOf(row: LetterRecord): DeadLetter {
     status,
     receivedAt,
     corrected: row.corrected === 1,
+    changedBy,
+    changedAt,
   };
 }
 
@@ -105,6 +110,8 @@ export function newRow(letter: NewLetter, status: LetterStatus, receivedAt: numb
     claim: null,
     claimed_until: 0,
     unsent: status === 'parked' ? 1 : null,
+    changed_by: null,
+    changed_at: null,
   };
 }
 
@@ -120,6 +127,10 @@ export function correctedColumns(correction: Correction): Record<string, LetterV
     event_id: shortened(eventId, ID_LENGTH_MAX),
     corrected: 1,
   };
+}
+
+export function changerText(by: string | null): string | null {
+  return shortened(by, ID_LENGTH_MAX);
 }
 
 export function reasonText(reason: string): string {

@@ -6,6 +6,7 @@
 import type { ConsumedTopic } from '../../events/topics.ts';
 import type { Correction, LetterQuery, LetterStatus, NewLetter, OpenKey } from './dead-letters.ts';
 import {
+  changerText,
   correctedColumns,
   keyHash,
   LETTER_FIELDS,
@@ -87,7 +88,7 @@ export class LetterStatements {
     return yield* this.#claim(id, 'parked', claim, leaseMs);
   }
 
-  *claimNext({ topic, key, hqId }: OpenKey, claim: string, leaseMs: number): LetterWork<LetterRecord | null> {
+  *claimNext({ topic, key, hqId }: OpenKey, claim: string, leaseMs: number): LetterWork<FollowingLetter | null> {
     const line = lineOf(topic, key, hqId);
     yield* this.#lock(line);
     const first = yield read(
@@ -98,7 +99,15 @@ export class LetterStatements {
       [...valuesOf(line), ...valuesOf(line)],
     );
     const [row] = first.rows as { id: number }[];
-    return row === undefined ? null : yield* this.#claim(row.id, 'waiting', claim, leaseMs);
+    const claimed = row === undefined ? null : yield* this.#claim(row.id, 'waiting', claim, leaseMs);
+    if (claimed === null) return null;
+    const last = yield read(
+      `select changed_by as changedBy from dead_letters where ${IN_LINE} and changed_at is not null
+       order by changed_at desc, id desc limit 1`,
+      valuesOf(line),
+    );
+    const [changed] = last.rows as { changedBy: string | null }[];
+    return { row: claimed, by: changed?.changedBy ?? null };
   }
 
   *#claim(id: number, status: LetterStatus, claim: string, leaseMs: number): LetterWork<LetterRecord | null> {
@@ -112,22 +121,22 @@ export class LetterStatements {
   }
 
   /** Only whoever still has the claim. */
-  *done(id: number, claim: string): LetterWork<void> {
+  *done(id: number, { claim, by }: Claim): LetterWork<void> {
     yield* this.#lockLineOf(id);
     yield change(
-      `update dead_letters set status = 'redriven', attempts = attempts + 1, claim = null, claimed_until = 0
-       where id = ? and claim = ?`,
-      [id, claim],
+      `update dead_letters set status = 'redriven', attempts = attempts + 1, claim = null, claimed_until = 0,
+         ${this.#changed} where id = ? and claim = ?`,
+      [changerText(by), id, claim],
     );
   }
 
-  *parkAgain(id: number, claim: string, code: string, reason: string): LetterWork<void> {
+  *parkAgain(id: number, { claim, by }: Claim, code: string, reason: string): LetterWork<void> {
     yield* this.#lockLineOf(id);
     yield change(
       `update dead_letters set unsent = case when status = 'waiting' then 1 else unsent end, status = 'parked',
-         code = ?, reason = ?, attempts = attempts + 1, claim = null, claimed_until = 0
+         code = ?, reason = ?, attempts = attempts + 1, claim = null, claimed_until = 0, ${this.#changed}
        where id = ? and claim = ?`,
-      [code, reasonText(reason), id, claim],
+      [code, reasonText(reason), changerText(by), id, claim],
     );
   }
 
@@ -135,24 +144,24 @@ export class LetterStatements {
     yield change('update dead_letters set claim = null, claimed_until = 0 where id = ? and claim = ?', [id, claim]);
   }
 
-  *correct(id: number, correction: Correction): LetterWork<boolean> {
+  *correct(id: number, correction: Correction, by: string): LetterWork<boolean> {
     const columns = correctedColumns(correction);
     const { changed } = yield change(
       `update dead_letters set ${Object.keys(columns)
         .map((name) => `${name} = ?`)
-        .join(', ')}
+        .join(', ')}, ${this.#changed}
        where id = ? and status = 'parked' and claimed_until <= ${this.#dialect.now}`,
-      [...Object.values(columns), id],
+      [...Object.values(columns), changerText(by), id],
     );
     return changed > 0;
   }
 
-  *drop(id: number): LetterWork<boolean> {
+  *drop(id: number, by: string): LetterWork<boolean> {
     yield* this.#lockLineOf(id);
     const { changed } = yield change(
-      `update dead_letters set status = 'dropped', claim = null
+      `update dead_letters set status = 'dropped', claim = null, ${this.#changed}
        where id = ? and status = 'parked' and claimed_until <= ${this.#dialect.now}`,
-      [id],
+      [changerText(by), id],
     );
     return changed > 0;
   }
@@ -243,6 +252,11 @@ export class LetterStatements {
     return { parked: counted.get('parked') ?? 0, waiting: counted.get('waiting') ?? 0 };
   }
 
+  /** Assigns who changed it, a value, and when, by the clock of the database, so that the last of a line is known. */
+  get #changed(): string {
+    return `changed_by = ?, changed_at = ${this.#dialect.now}`;
+  }
+
   /** Of a letter that others may wait behind; one that stands alone needs no lock. @returns whether it is there */
   *#lockLineOf(id: number): LetterWork<boolean> {
     const { rows } = yield read(
@@ -266,6 +280,18 @@ export class LetterStatements {
       Object.values(row),
     );
   }
+}
+
+/** By whom a letter is handled: their claim, and their name for people (null: it is not known any more). */
+export interface Claim {
+  claim: string;
+  by: string | null;
+}
+
+export interface FollowingLetter {
+  row: LetterRecord;
+  /** Who has seen to a letter of its line last. */
+  by: string | null;
 }
 
 export interface LetterPage {

@@ -47,9 +47,12 @@ export class Redrive {
     this.#parts = parts;
   }
 
-  /** @throws what `DeadLetters` throws */
-  async redrive(id: string): Promise<Redriven> {
-    const claimed = await this.#parts.letters.claim(id);
+  /**
+   * @param by who does so; the letter keeps it
+   * @throws what `DeadLetters` throws
+   */
+  async redrive(id: string, by: string): Promise<Redriven> {
+    const claimed = await this.#parts.letters.claim(id, by);
     if (claimed === null) return { status: 'not-claimed' };
     const outcome = await this.#settle(claimed);
     if (outcome.status !== 'done') return outcome;
@@ -57,8 +60,8 @@ export class Redrive {
   }
 
   /** @returns whether it was parked; then those that waited behind it have followed */
-  async drop(letter: DeadLetter): Promise<boolean> {
-    if (!(await this.#parts.letters.drop(letter.id))) return false;
+  async drop(letter: DeadLetter, by: string): Promise<boolean> {
+    if (!(await this.#parts.letters.drop(letter.id, by))) return false;
     await this.#followBehind(letter);
     return true;
   }

@@ -11,7 +11,7 @@ import type {
   OpenKey,
 } from './dead-letters.ts';
 import { type LetterRecord, letterOf, rowIdOf } from './letter-rows.ts';
-import type { LetterPage, LetterStatements, LetterWork } from './letter-work.ts';
+import type { Claim, LetterPage, LetterStatements, LetterWork } from './letter-work.ts';
 
 /** Whoever has claimed a letter and says nothing for so long has died: another may claim it. */
 const LEASE_MS = 30_000;
@@ -75,36 +75,37 @@ export class StoredDeadLetters implements DeadLetters {
     return row === null ? null : letterOf(row);
   }
 
-  async correct(id: string, correction: Correction): Promise<boolean> {
+  async correct(id: string, correction: Correction, by: string): Promise<boolean> {
     const rowId = rowIdOf(id);
-    return rowId !== null && this.#store.change('correct', rowId, correction);
+    return rowId !== null && this.#store.change('correct', rowId, correction, by);
   }
 
-  async claim(id: string): Promise<ClaimedLetter | null> {
+  async claim(id: string, by: string): Promise<ClaimedLetter | null> {
     const rowId = rowIdOf(id);
     if (rowId === null) return null;
     const claim = randomUUID();
-    return this.#claimed(await this.#store.change('claim', rowId, claim, this.#leaseMs), claim);
+    const row = await this.#store.change('claim', rowId, claim, this.#leaseMs);
+    return row === null ? null : this.#claimed(row, { claim, by });
   }
 
   async claimNext(open: OpenKey): Promise<ClaimedLetter | null> {
     const claim = randomUUID();
-    return this.#claimed(await this.#store.change('claimNext', open, claim, this.#leaseMs), claim);
+    const next = await this.#store.change('claimNext', open, claim, this.#leaseMs);
+    return next === null ? null : this.#claimed(next.row, { claim, by: next.by });
   }
 
-  #claimed(row: LetterRecord | null, claim: string): ClaimedLetter | null {
-    if (row === null) return null;
+  #claimed(row: LetterRecord, claim: Claim): ClaimedLetter {
     return {
       letter: letterOf(row),
       done: () => this.#store.change('done', row.id, claim),
       parkAgain: (code, reason) => this.#store.change('parkAgain', row.id, claim, code, reason),
-      release: () => this.#store.change('release', row.id, claim),
+      release: () => this.#store.change('release', row.id, claim.claim),
     };
   }
 
-  async drop(id: string): Promise<boolean> {
+  async drop(id: string, by: string): Promise<boolean> {
     const rowId = rowIdOf(id);
-    return rowId !== null && this.#store.change('drop', rowId);
+    return rowId !== null && this.#store.change('drop', rowId, by);
   }
 
   async unsent(limit: number): Promise<DeadLetter[]> {

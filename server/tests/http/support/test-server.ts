@@ -85,8 +85,13 @@ export class TestServer {
     return this.#nodes[0].http;
   }
 
-  token(role: Role, hqId: string | null = null, storeId: string | null = null): Promise<string> {
-    return issueToken(this.application.tokenKey, { role, hqId, storeId, ttlMs: HOUR_MS }, Date.now());
+  token(
+    role: Role,
+    hqId: string | null = null,
+    storeId: string | null = null,
+    subject: string = role,
+  ): Promise<string> {
+    return issueToken(this.application.tokenKey, { role, hqId, storeId, subject, ttlMs: HOUR_MS }, Date.now());
   }
 
   /** The nodes take turns. */

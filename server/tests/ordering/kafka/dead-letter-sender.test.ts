@@ -157,6 +157,8 @@ class Table {
       status: 'parked',
       receivedAt: Date.UTC(2026, 10, 21),
       corrected: false,
+      changedBy: null,
+      changedAt: null,
     });
   }
 
