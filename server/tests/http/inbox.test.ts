@@ -68,7 +68,7 @@ it.each([
   const before = await stored();
   const { status, body } = await server.ask('POST', PATH, { body: { ...completed(), ...fault } });
   expect([status, body.code]).toEqual([400, code]);
-  if (code === 'UNREADABLE_EVENT') expect(body.reason).toEqual(expect.stringMatching(/^[A-Z_]+$/));
+  if (code === 'UNREADABLE_EVENT') expect(body.reasonCode).toEqual(expect.stringMatching(/^[A-Z_]+$/));
   // What was there before may be handled meanwhile.
   expect(before).toEqual(expect.arrayContaining(await stored()));
 });

@@ -85,7 +85,7 @@ export function inboxRoutes(service: Service): FastifyPluginCallbackTypebox {
 function readable(readMessage: ReadMessage, message: Parameters<ReadMessage>[0]): OrderMessage {
   const read = readMessage(message);
   if (read.ok) return read.message;
-  throw new Problem('UNREADABLE_EVENT', `Nothing was stored: ${read.reason}.`, { reason: read.code });
+  throw new Problem('UNREADABLE_EVENT', `Nothing was stored: ${read.reason}.`, { reasonCode: read.code });
 }
 
 /** The inbox keeps no headers: what the event does not say itself is written where its envelope would have it. */
