@@ -205,5 +205,6 @@ function readLogged(message: ConsumedMessage): ReadResult {
   const orderId = key ?? 'O-without-key';
   const body = { kind: 'cancelled' as const, hqId: 'HQ001', orderId, reservationId: null, reason: null };
   const eventId = eventIdOf(message);
-  return { ok: true, message: { topic, key: orderId, eventId, source: topic, correlationId: orderId, body } };
+  const rest = { source: topic, correlationId: orderId, encrypted: false };
+  return { ok: true, message: { topic, key: orderId, eventId, ...rest, body } };
 }

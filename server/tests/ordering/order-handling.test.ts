@@ -1,7 +1,8 @@
 /** What becomes of each event of an order, whatever came before it, over each engine and ledger. */
-import { beforeEach, expect, it } from 'vitest';
+import { beforeEach, describe, expect, it } from 'vitest';
 import { OrderHandler } from '../../src/ordering/handling/order-handling.ts';
 import { operationIdOf } from '../../src/ordering/handling/order-operations.ts';
+import type { OrderMessage } from '../../src/ordering/messages/message.ts';
 import { HistoryBehind } from '../../src/projections/history-reads.ts';
 import { reservationIdOfOrder } from '../../src/stock/identifiers.ts';
 import { ID_LENGTH_MAX, OPERATION_ID_LENGTH_MAX } from '../../src/stock/limits.ts';
@@ -343,6 +344,53 @@ describeOrderRigs('orders by event', (rig: () => OrderRig) => {
     expect(await shop.tell(shop.placed(['S1/P5 1']))).toBe('park UNKNOWN_PRODUCT');
     expect(await shop.tell(shop.created('P5', 3, 'S1'))).toBe('done');
     expect(await shop.level('S1', 'P5')).toBe('3 0');
+  });
+
+  describe('an event that was encrypted', () => {
+    const hidden = '(not shown: it was encrypted)';
+    /** As it is told of a plain event, and what of that is told of an encrypted one. */
+    const reasonsOf = async (message: OrderMessage, orders = shop.orders) => {
+      const plain = await orders.giveUp(message);
+      const secret = await orders.giveUp({ ...message, encrypted: true });
+      if (!('reason' in plain && 'reason' in secret)) throw new Error(`it was ${told(plain)}, then ${told(secret)}`);
+      expect(plain.reason).not.toMatch(/[\u2068\u2069]/);
+      expect(secret).toEqual({ ...plain, reason: expect.not.stringMatching(SECRET) });
+      return { plain: plain.reason, secret: secret.reason };
+    };
+    /** Ids that events name here, and quantities. */
+    const SECRET = /ORD-|order\/|[SP]\d|rsv_|visit|http-|\b[2-9]\b/;
+
+    it('is told nothing of in plain: no id, no quantity', async () => {
+      await shop.handle(shop.placed());
+      for (const message of [shop.placed(['S1/P1 3']), shop.placed(['S2/P2 7'])]) {
+        expect((await reasonsOf(message)).plain).toMatch(/^Order ORD-1 came before .*order\/placed\/ORD-1 .*visit-1/);
+      }
+      const named = shop.completed(['S1/P1 2'], { orderId: 'ORD-2', reservationId: 'RES-9' });
+      expect((await reasonsOf(named)).plain).toContain('has no reservation RES-9, and none came');
+      const unnamed = shop.completed(['S1/P1 2'], { orderId: 'ORD-3' });
+      expect((await reasonsOf(unnamed)).plain).toContain('has no reservation for order ORD-3, and none came');
+      expect((await reasonsOf(shop.placed(['S9/P1 1'], { orderId: 'ORD-4' }))).plain).toContain('no store S9.');
+      const unknown = await reasonsOf(shop.placed(['S1/P9 1'], { orderId: 'ORD-4' }));
+      expect(unknown.plain).toContain('has no product P9.');
+      expect(unknown.secret).toContain(`has no product ${hidden}. Make it known`);
+      await shop.handle(shop.completed());
+      expect((await reasonsOf(shop.cancelled())).plain).toMatch(
+        /^Order ORD-1 cannot be cancelled: 2 of its units .*rsv_/,
+      );
+      await shop.handle(shop.created('P9', 3, 'S1'));
+      expect((await reasonsOf(shop.created('P9', 4, 'S1'))).plain).toMatch(/^Product P9 was created before/);
+    });
+
+    it('is told nothing of what was sold over HTTP, and of no error that may quote it', async () => {
+      const reservationId = await shop.reserveOverHttp('S1/P1 2');
+      await shop.command({ type: 'confirm', reservationId, orderId: 'ORD-2', keepRest: false });
+      const { plain } = await reasonsOf(shop.completed(['S1/P1 1'], { reservationId }));
+      expect(plain).toContain(`Reservation ${reservationId} was sold before`);
+      const broken = { execute: () => Promise.reject(new Error('no such thing as S1/P1 2')) };
+      const orders = new OrderHandler({ ...rig().parts, executor: broken });
+      const failed = await reasonsOf(shop.placed(), orders);
+      expect(failed).toEqual({ plain: 'It failed: no such thing as S1/P1 2', secret: `It failed: ${hidden}` });
+    });
   });
 
   it('keeps the event for later when a part of the installation does not answer', async () => {

@@ -40,7 +40,7 @@ const BODIES: Record<ConsumedTopic, OrderEventBody> = {
 
 function readAs(topic: ConsumedTopic, source: string) {
   const id = topic === 'sku.created' ? 'SKU-1' : 'ORD123456';
-  const rest = { topic, key: id, eventId: 'evt-1', source, correlationId: id };
+  const rest = { topic, key: id, eventId: 'evt-1', source, correlationId: id, encrypted: false };
   return { ok: true, message: { ...rest, body: BODIES[topic] } };
 }
 

@@ -35,6 +35,7 @@ const read: ReadMessage = ({ topic, key, headers, value }) =>
           eventId: headers.get('ce_id') ?? '',
           source: topic,
           correlationId: key ?? '',
+          encrypted: false,
           body: { kind: 'cancelled', hqId: 'HQ001', orderId: key ?? '', reservationId: null, reason: null },
         },
       };

@@ -101,6 +101,7 @@ export class ShopOrders {
       eventId: eventId ?? `evt-${this.#events}`,
       source: '/shop',
       correlationId: 'visit-1',
+      encrypted: false,
       body: { ...body, hqId: this.hqId } as OrderMessage['body'],
     };
   }

@@ -2,9 +2,11 @@
  * Gives messages to their handling: a lane per topic, HQ and key keeps their order, through every retry; lanes go on beside
  * each other, so that one commit of the ledger has many. A message that pauses holds up its lane and nothing else.
  */
+import { isEncrypted } from '../../events/encryption/event-keys.ts';
 import type { ConsumedTopic } from '../../events/topics.ts';
 import type { OrderHandling } from '../handling/handling.ts';
 import type { DeadLetters } from '../letters/dead-letters.ts';
+import { marked, toldReason } from '../messages/foreign-text.ts';
 import type { ConsumedMessage, ReadMessage, ReadResult } from '../messages/message.ts';
 import { LetterBox } from './letter-box.ts';
 import { type ConsumedResult, type CourseParts, MessageCourse } from './message-course.ts';
@@ -149,7 +151,8 @@ export class OrderConsumer implements MessageSink {
     try {
       return this.#parts.read(message);
     } catch (error) {
-      const reason = `it could not be read: ${(error as Error).message}`;
+      const why = `it could not be read: ${marked((error as Error).message)}`;
+      const reason = toldReason(why, isEncrypted(message.headers));
       return { ok: false, code: 'INVALID', reason, hqId: null, orderId: null, eventId: null };
     }
   }

@@ -2,6 +2,7 @@
 
 import type { Handling, OrderHandling } from '../handling/handling.ts';
 import type { NewLetter } from '../letters/dead-letters.ts';
+import { marked, toldReason } from '../messages/foreign-text.ts';
 import type { ConsumedMessage, OrderMessage, ReadResult } from '../messages/message.ts';
 import type { LetterBox } from './letter-box.ts';
 
@@ -79,7 +80,7 @@ export class MessageCourse {
     try {
       return await (this.#givesUp ? handling.giveUp(message) : handling.handle(message));
     } catch (error) {
-      return { status: 'retry', reason: (error as Error).message };
+      return { status: 'retry', reason: toldReason(marked((error as Error).message), message.encrypted) };
     }
   }
 

@@ -12,6 +12,7 @@ import type { AnswerOrder, Command, Item } from '../../stock/commands.ts';
 import type { Entry, Hold, Provenance } from '../../stock/entry.ts';
 import { reservationIdOfOrder } from '../../stock/identifiers.ts';
 import type { Outcome } from '../../stock/outcome.ts';
+import { marked, toldReason } from '../messages/foreign-text.ts';
 import type { OrderMessage } from '../messages/message.ts';
 import type { Handling, OrderHandling, ParkCode } from './handling.ts';
 import {
@@ -43,12 +44,8 @@ export class OrderHandler implements OrderHandling {
     this.#parts = parts;
   }
 
-  async handle(message: OrderMessage): Promise<Handling> {
-    try {
-      return await this.#handle(message);
-    } catch (error) {
-      return retryAfter(error);
-    }
+  handle(message: OrderMessage): Promise<Handling> {
+    return toldOf(message, () => this.#handle(message));
   }
 
   /** What it waited for may have come since its last try. */
@@ -56,11 +53,7 @@ export class OrderHandler implements OrderHandling {
     const last = await this.handle(message);
     const { body } = message;
     if (last.status !== 'early' || body.kind !== 'completed') return last;
-    try {
-      return await this.#answerUnknown(message, body);
-    } catch (error) {
-      return retryAfter(error);
-    }
+    return toldOf(message, () => this.#answerUnknown(message, body));
   }
 
   #handle(message: OrderMessage): Promise<Handling> {
@@ -121,7 +114,10 @@ export class OrderHandler implements OrderHandling {
     switch (execution.status) {
       case 'recorded':
         return execution.entry.outcome.status === 'reservation-confirmed'
-          ? park('OTHER_LINES', `Reservation ${reservationId} was sold before, with other lines or for another order.`)
+          ? park(
+              'OTHER_LINES',
+              `Reservation ${marked(reservationId)} was sold before, with other lines or for another order.`,
+            )
           : done(execution.replayed);
       case 'observed':
         return execution.outcome.status === 'unknown-reservation' ? null : unexpected(execution.outcome);
@@ -170,10 +166,10 @@ export class OrderHandler implements OrderHandling {
       reason: 'UNKNOWN_RESERVATION',
     });
     if (answered.status === 'retry') return answered;
-    const what = reservationId === null ? `no reservation for order ${orderId}` : `no reservation ${reservationId}`;
+    const what = reservationId === null ? `for order ${marked(orderId)}` : marked(reservationId);
     return park(
       'UNKNOWN_RESERVATION',
-      `HQ ${hqId} has ${what}, and none came while this was waited for. Redrive it once there is one.`,
+      `HQ ${hqId} has no reservation ${what}, and none came while this was waited for. Redrive it once there is one.`,
     );
   }
 
@@ -274,7 +270,7 @@ export class OrderHandler implements OrderHandling {
     const release = { operationId, reservationId: reservationIdOfOrder(hqId, orderId) };
     const unseen: Handling = {
       status: 'retry',
-      reason: `Order ${orderId} was placed, and its reservation is not seen yet.`,
+      reason: `Order ${marked(orderId)} was placed, and its reservation is not seen yet.`,
     };
     return (await this.#release(message, body, release)) ?? unseen;
   }
@@ -293,7 +289,7 @@ export class OrderHandler implements OrderHandling {
     if (execution.status === 'mismatch')
       return park(
         'OTHER_LINES',
-        `Product ${skuId} was created before, with another initial stock or at another place.`,
+        `Product ${marked(skuId)} was created before, with another initial stock or at another place.`,
       );
     if (execution.status !== 'recorded') return retryLater(execution);
     const { outcome } = execution.entry;
@@ -338,26 +334,25 @@ function park(code: ParkCode, reason: string): Handling {
 }
 
 function otherLines({ operationId, command, correlationId }: Entry, orderId: string): Handling {
-  return park(
-    'OTHER_LINES',
-    `Order ${orderId} came before and asked for something else: ${operationId} is a ${command.type} of the conversation ${correlationId}.`,
-  );
+  const before = `${marked(`${operationId}`)} is a ${command.type} of the conversation ${marked(correlationId)}`;
+  return park('OTHER_LINES', `Order ${marked(orderId)} came before and asked for something else: ${before}.`);
 }
 
 function soldAlready(orderId: string, hold: Hold | null): Handling {
   const units = hold?.items.reduce((sum, { confirmed }) => sum + confirmed, 0) ?? 0;
+  const reservation = hold === null ? 'unknown' : marked(hold.reservationId);
   return park(
     'ORDER_COMPLETED',
-    `Order ${orderId} cannot be cancelled: ${units} of its units were sold (reservation ${hold?.reservationId ?? 'unknown'}). Take the goods back, then drop this letter.`,
+    `Order ${marked(orderId)} cannot be cancelled: ${marked(units)} of its units were sold (reservation ${reservation}). Take the goods back, then drop this letter.`,
   );
 }
 
 function parkUnknown(outcome: Outcome, hqId: string): Handling {
   const then = 'Make it known, then redrive this letter.';
   if (outcome.status === 'unknown-store')
-    return park('UNKNOWN_STORE', `HQ ${hqId} has no store ${outcome.storeId}. ${then}`);
+    return park('UNKNOWN_STORE', `HQ ${hqId} has no store ${marked(outcome.storeId)}. ${then}`);
   if (outcome.status === 'unknown-product')
-    return park('UNKNOWN_PRODUCT', `HQ ${hqId} has no product ${outcome.productId}. ${then}`);
+    return park('UNKNOWN_PRODUCT', `HQ ${hqId} has no product ${marked(outcome.productId)}. ${then}`);
   return unexpected(outcome);
 }
 
@@ -388,10 +383,21 @@ function retryLater(execution: Unanswered): Handling {
   }
 }
 
+/** What became of it, told in plain only where it came in plain; an error says that it is to be tried again. */
+async function toldOf({ encrypted }: OrderMessage, handle: () => Promise<Handling>): Promise<Handling> {
+  let handling: Handling;
+  try {
+    handling = await handle();
+  } catch (error) {
+    handling = retryAfter(error);
+  }
+  return 'reason' in handling ? { ...handling, reason: toldReason(handling.reason, encrypted) } : handling;
+}
+
 function retryAfter(error: unknown): Handling {
   if (error instanceof NotConfigured && error.execution.status === 'unavailable') return retryLater(error.execution);
   const reason = error instanceof Error ? error.message : String(error);
   const isAway =
     error instanceof HistoryBehind || error instanceof LedgerUnavailable || error instanceof CatalogUnavailable;
-  return isAway ? { status: 'retry', reason, away: true } : { status: 'retry', reason: `It failed: ${reason}` };
+  return isAway ? { status: 'retry', reason, away: true } : { status: 'retry', reason: `It failed: ${marked(reason)}` };
 }

@@ -1,6 +1,7 @@
 /**
  * What strangers wrote, fit to be shown to people: short, on one line, and nothing that acts on a terminal. Until
  * `toldReason` it is marked, so that nothing of what was encrypted gets into a reason, which is kept and sent in plain.
+ * What was read of an event is marked as well: its ids and quantities, and whatever an error says while it is handled.
  */
 const SHOWN_LENGTH_MAX = 80;
 /** First strong isolate, and its end: format characters, which no marked text has in it. */
@@ -17,10 +18,15 @@ export function shown(value: unknown): string {
 /** Marked. */
 export function clean(text: string, quote = ''): string {
   const short = text.length > SHOWN_LENGTH_MAX ? `${text.slice(0, SHOWN_LENGTH_MAX)}…` : text;
-  return `\u2068${quote}${short.replace(/\p{C}/gu, '\ufffd')}${quote}\u2069`;
+  return marked(`${quote}${short.replace(/\p{C}/gu, '\ufffd')}${quote}`);
 }
 
-/** A reason for people; what is marked in it is left out where it was encrypted. */
+/** Marked, and whole: what is known to be fit, as ids and quantities are that were read. */
+export function marked(content: string | number): string {
+  return `\u2068${String(content).replace(MARKS, '')}\u2069`;
+}
+
+/** A reason for people; what is marked in it is left out where it was encrypted, and the marks are taken off. */
 export function toldReason(reason: string, wasEncrypted: boolean): string {
   return wasEncrypted ? reason.replace(MARKED, '(not shown: it was encrypted)') : reason.replace(MARKS, '');
 }

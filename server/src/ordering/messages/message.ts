@@ -50,6 +50,8 @@ export interface OrderMessage {
   /** Who says so: the CloudEvent's `source`, else the topic. */
   source: string;
   correlationId: string;
+  /** Its value was: nothing of it may be told in plain. */
+  encrypted: boolean;
   body: OrderEventBody;
 }
 

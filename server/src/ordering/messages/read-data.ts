@@ -4,6 +4,7 @@ import type { ConsumedTopic } from '../../events/topics.ts';
 import { foldEqualLines } from '../../stock/commands.ts';
 import { HQ_POOL, QUANTITY_MAX, TTL_MS_DEFAULT } from '../../stock/limits.ts';
 import { dataProblem } from './data-problem.ts';
+import { marked } from './foreign-text.ts';
 import type { OrderEventBody, OrderLine } from './message.ts';
 import type { Fields } from './read-envelope.ts';
 
@@ -75,6 +76,7 @@ function linesOf<Store extends string | null>(items: readonly ForeignLine[], ord
   const tooMany = value.find(({ quantity }) => quantity > QUANTITY_MAX);
   if (tooMany === undefined) return { ok: true, value };
   const { productId, storeId, quantity } = tooMany;
-  const reason = `the lines of ${productId}${storeId === null ? '' : ` at ${storeId}`} come to ${quantity}, but they may come to ${QUANTITY_MAX} at most`;
+  const where = storeId === null ? '' : ` at ${marked(storeId)}`;
+  const reason = `the lines of ${marked(productId)}${where} come to ${marked(quantity)}, but they may come to ${QUANTITY_MAX} at most`;
   return { ok: false, reason };
 }

@@ -50,7 +50,9 @@ function readEnveloped(
   const correlationId =
     [data.correlationId, envelope.correlationId, headers.get('x-correlation-id')].find(isCorrelationId) ?? id;
   const who = typeof source === 'string' && SOURCE.test(source) ? source : topic;
-  return { ok: true, message: { topic, key: message.key || id, eventId, source: who, correlationId, body } };
+  const key = message.key || id;
+  const encrypted = encryptedFor !== null;
+  return { ok: true, message: { topic, key, eventId, source: who, correlationId, encrypted, body } };
 }
 
 /** What keeps the order of messages whose producer gave them no key. */
