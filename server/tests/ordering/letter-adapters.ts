@@ -3,7 +3,7 @@ import { mkdtempSync, rmSync } from 'node:fs';
 import { tmpdir } from 'node:os';
 import { join } from 'node:path';
 import { afterAll, beforeAll, describe } from 'vitest';
-import { openMariadb } from '../../src/ledger/mariadb/open-mariadb.ts';
+import { type MariadbConnections, openMariadb } from '../../src/ledger/mariadb/open-mariadb.ts';
 import { SqliteLedger } from '../../src/ledger/sqlite/sqlite-ledger.ts';
 import type { DeadLetters, NewLetter } from '../../src/ordering/letters/dead-letters.ts';
 import { mariadbLetterStore } from '../../src/ordering/letters/mariadb/mariadb-letter-store.ts';
@@ -17,6 +17,8 @@ export interface LetterFixture {
   letters: DeadLetters;
   /** The same rows, with claims that end after `leaseMs`. */
   withLease(leaseMs: number): DeadLetters;
+  /** The same rows as another process has them; in embedded mode there is one. */
+  elsewhere(): Promise<DeadLetters>;
   close(): Promise<void>;
 }
 
@@ -36,23 +38,38 @@ export function describeLetters(name: string, suite: (fresh: () => Promise<Lette
 async function sqliteFixture(): Promise<LetterFixture> {
   const folder = mkdtempSync(join(tmpdir(), 'holdfast-letters-'));
   const ledger = await SqliteLedger.open(join(folder, 'ledger.db'));
-  return fixtureOn(sqliteLetterStore(ledger.threads), async () => {
+  const store = () => sqliteLetterStore(ledger.threads);
+  const close = async () => {
     await ledger.close();
     rmSync(folder, { recursive: true, force: true });
-  });
+  };
+  return fixtureOn(store(), { elsewhere: async () => store(), close });
 }
 
 async function mariadbFixture(server: MariadbTestServer): Promise<LetterFixture> {
-  const connections = await openMariadb(await freshDatabase(server));
-  return fixtureOn(mariadbLetterStore(connections), async () => {
-    await Promise.all([connections.reader.close(), connections.writer.close()]);
-  });
+  const access = await freshDatabase(server);
+  const opened: MariadbConnections[] = [];
+  const open = async () => {
+    const connections = await openMariadb(access);
+    opened.push(connections);
+    return mariadbLetterStore(connections);
+  };
+  const close = async () => {
+    await Promise.all(opened.flatMap(({ reader, writer }) => [reader.close(), writer.close()]));
+  };
+  return fixtureOn(await open(), { elsewhere: open, close });
 }
 
-function fixtureOn(store: LetterStore, close: () => Promise<void>): LetterFixture {
+interface Opened {
+  elsewhere: () => Promise<LetterStore>;
+  close: () => Promise<void>;
+}
+
+function fixtureOn(store: LetterStore, { elsewhere, close }: Opened): LetterFixture {
   return {
     letters: new StoredDeadLetters({ store, now: Date.now }),
     withLease: (leaseMs) => new StoredDeadLetters({ store, now: Date.now, leaseMs }),
+    elsewhere: async () => new StoredDeadLetters({ store: await elsewhere(), now: Date.now }),
     close,
   };
 }

@@ -1,5 +1,6 @@
 /** Dead letters as their port says, for questions of scheduling; the real ones are tested in suites of their own. */
-import type { DeadLetters, NewLetter, OpenKey } from '../../src/ordering/letters/dead-letters.ts';
+import type { BlockedKeys, DeadLetters, GroupVersions, NewLetter } from '../../src/ordering/letters/dead-letters.ts';
+import { keyGroupOf } from '../../src/ordering/letters/letter-rows.ts';
 import type { ConsumedMessage, OrderMessage } from '../../src/ordering/messages/message.ts';
 
 export interface KeptLetter extends NewLetter {
@@ -52,10 +53,10 @@ export class LettersInMemory {
     const consuming: Consuming = {
       park: (letter) => answer(() => this.#put({ ...letter, status: 'parked' })),
       queueBehind: (letter) => answer(() => this.#queueBehind(letter)),
-      blockedKeys: async () => {
+      blockedKeys: async (seen) => {
         // Read at once, answered later: what is parked meanwhile is missing.
-        const keys = this.#blockedKeys();
-        return answer(() => keys);
+        const blocked = this.#blockedKeys(seen);
+        return answer(() => blocked);
       },
       counts: () => answer(() => ({ parked: this.open().length, waiting: 0 })),
     };
@@ -79,8 +80,19 @@ export class LettersInMemory {
     return true;
   }
 
-  #blockedKeys(): OpenKey[] {
-    return this.open().flatMap(({ message: { topic }, key, hqId }) => (key === null ? [] : [{ topic, key, hqId }]));
+  /** A letter counts once when it is kept, and once more when it is redriven. */
+  #blockedKeys(seen: GroupVersions): BlockedKeys {
+    const versions = new Map<number, number>();
+    for (const { key, status } of this.kept) {
+      if (key === null) continue;
+      const group = keyGroupOf(key);
+      versions.set(group, (versions.get(group) ?? 0) + (status === 'redriven' ? 2 : 1));
+    }
+    const groups = new Set([...versions.keys()].filter((group) => versions.get(group) !== seen.get(group)));
+    const keys = this.open().flatMap(({ message: { topic }, key, hqId }) =>
+      key !== null && groups.has(keyGroupOf(key)) ? [{ topic, key, hqId, group: keyGroupOf(key) }] : [],
+    );
+    return { versions, groups, keys };
   }
 }
 

@@ -7,6 +7,7 @@ import { partitionStates } from './0005-partition-states.ts';
 import { inbox } from './0006-inbox.ts';
 import { deadLetters } from './0007-dead-letters.ts';
 import { letterChanges } from './0008-letter-changes.ts';
+import { letterKeyGroups } from './0009-letter-key-groups.ts';
 
 /** Numbered and append-only: a released migration is never edited, a later one corrects it. */
 export const migrations: Record<string, Migration> = {
@@ -16,6 +17,7 @@ export const migrations: Record<string, Migration> = {
   '0006-inbox': inbox,
   '0007-dead-letters': deadLetters,
   '0008-letter-changes': letterChanges,
+  '0009-letter-key-groups': letterKeyGroups,
 };
 
 /** Those of a ledger that several processes record into. */

@@ -3,17 +3,25 @@
  * keys may be blocked. A key that it believes blocked is asked about before it is acted on; one that it believes free
  * is free, for nobody else parks messages of the partitions that are this consumer's.
  */
-import type { DeadLetters, NewLetter, OpenKey } from '../letters/dead-letters.ts';
+import type { DeadLetters, GroupVersions, NewLetter, OpenKey } from '../letters/dead-letters.ts';
+import { keyGroupOf } from '../letters/letter-rows.ts';
 
 export interface LetterBoxParts {
-  letters: DeadLetters;
+  letters: Pick<DeadLetters, 'park' | 'queueBehind' | 'blockedKeys'>;
   log: { warn(message: string): void };
+}
+
+interface BlockedKey {
+  group: number;
+  /** The last look that had begun when it was parked here; infinite while that is under way. 0: it was read. */
+  since: number;
 }
 
 export class LetterBox {
   readonly #parts: LetterBoxParts;
-  /** Each with the last look that had begun when it was parked here; infinite while that is under way. */
-  readonly #blocked = new Map<string, number>();
+  readonly #blocked = new Map<string, BlockedKey>();
+  /** Of the groups of keys whose blocked ones are known here. */
+  #seen: GroupVersions = new Map();
   #looks = 0;
   #looking: Promise<boolean> | null = null;
   #lookingNext: Promise<boolean> | null = null;
@@ -43,11 +51,13 @@ export class LetterBox {
   /** @returns whether it is parked; else it is worth trying again */
   async park(letter: NewLetter): Promise<boolean> {
     const { key, hqId, message } = letter;
-    const name = key === null ? null : nameOf({ topic: message.topic, key, hqId });
-    if (name !== null) this.#blocked.set(name, Number.POSITIVE_INFINITY);
-    const parked = await this.#ask(() => this.#parts.letters.park(letter).then(() => true));
-    if (parked && name !== null) this.#blocked.set(name, this.#looks);
-    return parked ?? false;
+    if (key === null) return this.#park(letter);
+    const name = nameOf({ topic: message.topic, key, hqId });
+    const group = keyGroupOf(key);
+    this.#blocked.set(name, { group, since: Number.POSITIVE_INFINITY });
+    const parked = await this.#park(letter);
+    if (parked) this.#blocked.set(name, { group, since: this.#looks });
+    return parked;
   }
 
   /**
@@ -58,6 +68,10 @@ export class LetterBox {
     const queued = await this.#ask(() => this.#parts.letters.queueBehind(letter));
     if (queued === null) return 'unavailable';
     return queued ? 'queued' : 'free';
+  }
+
+  async #park(letter: NewLetter): Promise<boolean> {
+    return (await this.#ask(() => this.#parts.letters.park(letter).then(() => true))) ?? false;
   }
 
   #lookNow(): Promise<boolean> {
@@ -71,12 +85,20 @@ export class LetterBox {
   async #readBlocked(): Promise<boolean> {
     this.#looks += 1;
     const look = this.#looks;
-    const keys = await this.#ask(() => this.#parts.letters.blockedKeys());
-    if (keys === null) return false;
-    const names = new Set(keys.map(nameOf));
-    // What was parked here since the look began may be missing from what it read.
-    for (const [name, since] of this.#blocked) if (since < look && !names.has(name)) this.#blocked.delete(name);
-    for (const name of names) if (!this.#blocked.has(name)) this.#blocked.set(name, 0);
+    const answer = await this.#ask(() => this.#parts.letters.blockedKeys(this.#seen));
+    if (answer === null) return false;
+    const seen = new Map(answer.versions);
+    if (answer.groups.size > 0) {
+      const read = new Map(answer.keys.map((key) => [nameOf(key), key.group]));
+      for (const [name, { group, since }] of this.#blocked) {
+        if (!answer.groups.has(group) || read.has(name)) continue;
+        if (since < look) this.#blocked.delete(name);
+        // It was parked here since the look began, so it may be missing from what was read; or it was freed already.
+        else seen.delete(group);
+      }
+      for (const [name, group] of read) if (!this.#blocked.has(name)) this.#blocked.set(name, { group, since: 0 });
+    }
+    this.#seen = seen;
     return true;
   }
 

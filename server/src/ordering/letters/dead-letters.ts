@@ -74,6 +74,20 @@ export interface OpenKey {
 }
 
 /**
+ * Keys are read by groups (`keyGroupOf`). A group's version rises with every change that may have blocked or freed one
+ * of its keys, by whomever, in the step that makes it.
+ */
+export type GroupVersions = ReadonlyMap<number, number>;
+
+export interface BlockedKeys {
+  versions: GroupVersions;
+  /** The groups that were read: those whose version was another one than was seen, and maybe more. */
+  groups: ReadonlySet<number>;
+  /** All of these groups that are blocked. */
+  keys: (OpenKey & { group: number })[];
+}
+
+/**
  * Kept beside the ledger, durable before a method answers.
  * @throws LedgerUnavailable, CatalogUnavailable: nothing was done, worth trying again
  */
@@ -86,8 +100,8 @@ export interface DeadLetters {
    * for the second time.) True, and nothing is done, when it is there already: parked, waiting or done with.
    */
   queueBehind(letter: NewLetter): Promise<boolean>;
-  /** Of every open letter that others wait behind. */
-  blockedKeys(): Promise<OpenKey[]>;
+  /** The keys of open letters that others wait behind, where anything has changed since `seen` (empty: everywhere). */
+  blockedKeys(seen: GroupVersions): Promise<BlockedKeys>;
   /**
    * Keys, at most `limit`, whose letters wait although none is parked and nobody handles one: whoever redrove them has
    * died, or has left the rest to others.

@@ -82,6 +82,24 @@ export function keyHash(key: string): string {
   return createHash('sha256').update(key).digest('hex');
 }
 
+const GROUP_DIGITS = 2;
+export const KEY_GROUPS = 16 ** GROUP_DIGITS;
+
+/** Of the groups in which keys are read: the beginning of its hash. */
+export function keyGroupOf(key: string): number {
+  return groupOfHash(keyHash(key));
+}
+
+export function groupOfHash(hash: string): number {
+  return Number.parseInt(hash.slice(0, GROUP_DIGITS), 16);
+}
+
+/** Every hash of a group is between the two. */
+export function hashesOf(group: number): [above: string, below: string] {
+  const start = group.toString(16).padStart(GROUP_DIGITS, '0');
+  return [start, `${start}g`];
+}
+
 /** What a new row holds, by column. */
 export function newRow(letter: NewLetter, status: LetterStatus, receivedAt: number): Record<string, LetterValue> {
   const { message } = letter;

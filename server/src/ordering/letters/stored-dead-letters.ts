@@ -2,10 +2,12 @@ import { randomUUID } from 'node:crypto';
 import type { Page } from '../../projections/history-reads.ts';
 import { decodePageCursor, encodePageCursor } from '../../projections/page-cursor.ts';
 import type {
+  BlockedKeys,
   ClaimedLetter,
   Correction,
   DeadLetter,
   DeadLetters,
+  GroupVersions,
   LetterQuery,
   NewLetter,
   OpenKey,
@@ -53,8 +55,8 @@ export class StoredDeadLetters implements DeadLetters {
     return this.#store.change('queueBehind', letter, this.#now());
   }
 
-  blockedKeys(): Promise<OpenKey[]> {
-    return this.#store.read('blockedKeys');
+  blockedKeys(seen: GroupVersions): Promise<BlockedKeys> {
+    return this.#store.read('blockedKeys', seen);
   }
 
   strandedKeys(limit: number): Promise<OpenKey[]> {
