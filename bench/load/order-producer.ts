@@ -2,7 +2,8 @@
 import { randomUUID } from 'node:crypto';
 import { setTimeout as delay } from 'node:timers/promises';
 import { compatibilityPartitioner, Producer, stringSerializers } from '@platformatic/kafka';
-import { KafkaTopics, reasonOf } from '../../server/src/events/kafka/kafka-topics.ts';
+import { reasonOf } from '../../server/src/events/kafka/kafka-errors.ts';
+import { KafkaTopics } from '../../server/src/events/kafka/kafka-topics.ts';
 import { TopicNames } from '../../server/src/events/topics.ts';
 import { HQ, productId, storeId } from '../subjects/stock.ts';
 
@@ -10,7 +11,7 @@ const ORDERS_PER_SEND = 1_000;
 const TICK_MS = 5;
 const SETTLED_MS_MAX = 30_000;
 const AGAIN_MS = 200;
-const LOG = { info: () => undefined };
+const LOG = { info: () => undefined, warn: () => undefined };
 
 export class OrderProducer {
   readonly #topic: string;
@@ -29,7 +30,7 @@ export class OrderProducer {
   /** To topics that are created now, six partitions each, and have some orders as soon as they take any. */
   static async open(bootstrapServers: string, prefix: string): Promise<OrderProducer> {
     const names = new TopicNames({ prefix });
-    const topics = new KafkaTopics({ brokers: [bootstrapServers], names, log: LOG });
+    const topics = new KafkaTopics({ kafka: { brokers: [bootstrapServers] }, names, log: LOG });
     await topics.start();
     await topics.close();
     if (topics.problem !== null) throw new Error(`no topics for the orders: ${topics.problem}`);

@@ -14,7 +14,7 @@ const PRODUCERS = 4;
 const MESSAGES_PER_SEND = 1_000;
 /** So many are encoded, and sent over and over. */
 const MESSAGES = 40_000;
-const LOG = { info: () => undefined };
+const LOG = { info: () => undefined, warn: () => undefined };
 
 interface Message {
   topic: string;
@@ -27,7 +27,7 @@ serveCalls({
   async produce({ access, bootstrapServers, prefix, seq }: Backlog, count: number): Promise<Sample> {
     const bootstrapBrokers = [bootstrapServers];
     const names = new TopicNames({ prefix });
-    const topics = new KafkaTopics({ brokers: bootstrapBrokers, names, log: LOG });
+    const topics = new KafkaTopics({ kafka: { brokers: bootstrapBrokers }, names, log: LOG });
     await topics.start();
     const messages = await encoded(new MariadbEventSource(access), names, seq);
     const producers = Array.from(

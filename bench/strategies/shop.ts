@@ -54,7 +54,7 @@ async function openLock(plan: ShopPlan, servers: ShopServers): Promise<Lock | nu
     case 'redis':
       return new RedisLock(await connectLockServer(servers.redisUrls[0]!));
     case 'redlock':
-      return new Redlock(await Promise.all(servers.redisUrls.map(connectLockServer)));
+      return new Redlock(await Promise.all(servers.redisUrls.map((url) => connectLockServer(url))));
     case 'zookeeper':
       return new ZookeeperLock({ connection: servers.zookeeper, sessionTimeoutMs: SESSION_TIMEOUT_MS });
     default:

@@ -15,12 +15,12 @@ const LOG = { info: () => undefined, warn: (message: string) => console.error(me
 const POLL_MS = 5;
 serveCalls({
   async publish({ access, bootstrapServers, prefix, seq }: Backlog): Promise<Sample> {
-    const brokers = [bootstrapServers];
+    const kafka = { brokers: [bootstrapServers] };
     const names = new TopicNames({ prefix });
-    const topics = new KafkaTopics({ brokers, names, log: LOG });
+    const topics = new KafkaTopics({ kafka, names, log: LOG });
     await topics.start();
     const source = new MariadbEventSource(access);
-    const publisher = new KafkaEventPublisher({ brokers, names, topics, encryption: null, log: LOG });
+    const publisher = new KafkaEventPublisher({ kafka, names, topics, encryption: null, log: LOG });
     let events = 0;
     const relay = new Relay({
       read: async (partition, after, limit) => {

@@ -22,6 +22,8 @@ export interface KafkaOptions {
   controllerPort: number;
   clusterId: string;
   settings?: ServerSettings;
+  /** Who may log in by SCRAM, where a listener asks for that. */
+  scramUsers?: readonly { name: string; password: string }[];
   place?: Place;
   /** For the Java machine. */
   javaOptions?: readonly string[];
@@ -52,7 +54,7 @@ export function kafkaServer(options: KafkaOptions): LocalServer {
       mkdirSync(folder, { recursive: true, mode: 0o700 });
       writeFileSync(settingsFile, serverProperties(options), { mode: 0o600 });
       if (existsSync(join(folder, 'data', 'meta.properties'))) return;
-      const args = ['format', '-t', clusterId, '-c', settingsFile, '--ignore-formatted'];
+      const args = ['format', '-t', clusterId, '-c', settingsFile, '--ignore-formatted', ...scramUsersOf(options)];
       const java = [...javaOptions, logging, 'kafka.tools.StorageTool', ...args];
       const command = place({ file: PROGRAM, args: java, env });
       const all = { ...process.env, ...command.env };
@@ -64,6 +66,13 @@ export function kafkaServer(options: KafkaOptions): LocalServer {
       if (found.clusterId !== clusterId) throw new Error(`port ${port} is that of another Kafka, ${found.clusterId}`);
     },
   };
+}
+
+function scramUsersOf({ scramUsers = [] }: KafkaOptions): string[] {
+  const mechanisms = ['SCRAM-SHA-256', 'SCRAM-SHA-512'];
+  return scramUsers.flatMap(({ name, password }) =>
+    mechanisms.flatMap((mechanism) => ['--add-scram', `${mechanism}=[name=${name},password=${password}]`]),
+  );
 }
 
 function serverProperties({ folder, port, controllerPort, settings }: KafkaOptions): string {

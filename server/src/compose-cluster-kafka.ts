@@ -6,6 +6,7 @@ import { consume, type Ordering } from './compose-ordering.ts';
 import type { EventKeys } from './events/encryption/event-keys.ts';
 import type { EventPublisher } from './events/event-publisher.ts';
 import type { WireEvent } from './events/event-source.ts';
+import type { KafkaAccess } from './events/kafka/kafka-access.ts';
 import { KafkaEventPublisher } from './events/kafka/kafka-event-publisher.ts';
 import { KafkaTopics } from './events/kafka/kafka-topics.ts';
 import { MariadbRelayCursors } from './events/mariadb/mariadb-relay-cursors.ts';
@@ -24,7 +25,7 @@ import type { Telemetry } from './telemetry/telemetry.ts';
 export interface KafkaSettings {
   node: string;
   /** Null where no role needs it. */
-  kafka: { brokers: readonly string[]; groupId: string } | null;
+  kafka: (KafkaAccess & { groupId: string }) | null;
   topics: TopicSettings;
   outbox: 'relay' | 'debezium';
   events: {
@@ -51,10 +52,18 @@ export interface KafkaWorkParts {
 /** A relay that leads and dies is followed by another after this. */
 const RELAY_LEASE_MS = 3_000;
 
+/** Allowed, for a network may be one's own. */
+const UNENCRYPTED = 'all that goes to Kafka can be read on its way: set KAFKA_TLS=on if its brokers can';
+const LOGIN_IN_PLAIN = {
+  PLAIN: `the password of KAFKA_USERNAME and ${UNENCRYPTED}`,
+  'SCRAM-SHA-256': UNENCRYPTED,
+  'SCRAM-SHA-512': UNENCRYPTED,
+};
+
 export class KafkaWork {
   readonly #settings: KafkaSettings;
   readonly #work: KafkaWorkParts;
-  readonly #brokers: readonly string[];
+  readonly #kafka: KafkaAccess;
   readonly #groupId: string;
   readonly #names: TopicNames;
   readonly #topics: KafkaTopics;
@@ -63,10 +72,11 @@ export class KafkaWork {
     if (settings.kafka === null) throw new Error('the roles relay and consumers need Kafka');
     this.#settings = settings;
     this.#work = work;
-    this.#brokers = settings.kafka.brokers;
-    this.#groupId = settings.kafka.groupId;
+    const { groupId, ...kafka } = settings.kafka;
+    this.#kafka = kafka;
+    this.#groupId = groupId;
     this.#names = new TopicNames(settings.topics);
-    this.#topics = new KafkaTopics({ brokers: this.#brokers, names: this.#names, log: settings.log });
+    this.#topics = new KafkaTopics({ kafka: this.#kafka, names: this.#names, log: settings.log });
   }
 
   /**
@@ -75,6 +85,8 @@ export class KafkaWork {
    */
   static async open(settings: KafkaSettings, work: KafkaWorkParts): Promise<KafkaWork> {
     const kafka = new KafkaWork(settings, work);
+    const { tls, login } = kafka.#kafka;
+    if (login !== undefined && tls === undefined) settings.log.warn(LOGIN_IN_PLAIN[login.mechanism]);
     const { closers, degraded } = work;
     await kafka.#topics.start();
     closers.push(() => kafka.#topics.close());
@@ -139,7 +151,7 @@ export class KafkaWork {
       return new OutboxEventPublisher(await MariadbOutbox.open(writer), this.#names);
     }
     const publisher = new KafkaEventPublisher({
-      brokers: this.#brokers,
+      kafka: this.#kafka,
       names: this.#names,
       topics,
       encryption: keys,
@@ -153,7 +165,7 @@ export class KafkaWork {
   #sendDeadLetters(sends: () => boolean): void {
     const { closers, degraded, ordering } = this.#work;
     const sender = new DeadLetterSender({
-      brokers: this.#brokers,
+      kafka: this.#kafka,
       names: this.#names,
       letters: ordering.letters,
       sends,
@@ -170,7 +182,7 @@ export class KafkaWork {
     const { closers, degraded } = this.#work;
     const { inbox, letters, readPlain, encrypt } = this.#work.ordering;
     const broker = new KafkaInboxBroker({
-      brokers: this.#brokers,
+      kafka: this.#kafka,
       names: this.#names,
       onMissingTopic: () => this.#topics.check(),
     });
@@ -194,7 +206,7 @@ export class KafkaWork {
     const { closers, degraded, ordering, telemetry } = this.#work;
     const { log, node, events } = this.#settings;
     const source = new KafkaMessageSource({
-      brokers: this.#brokers,
+      kafka: this.#kafka,
       names: this.#names,
       groupId: this.#groupId,
       clientId: `holdfast-${node}`,

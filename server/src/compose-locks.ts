@@ -7,12 +7,13 @@ import { sharedLockServer } from './locking/redis/shared-lock-server.ts';
 import { ZookeeperLock } from './locking/zookeeper/zookeeper-lock.ts';
 import { openRedis, type RedisTarget } from './stock/redis/open-redis.ts';
 import type { RedisConnection } from './stock/redis/redis-connection.ts';
+import type { TlsSettings } from './tls/tls-settings.ts';
 
 export type LockServers =
   /** The Redis of the engine. */
   | { kind: 'redis' }
   /** An odd number of servers, from three on, that know nothing of each other. */
-  | { kind: 'redlock'; urls: readonly string[] }
+  | { kind: 'redlock'; urls: readonly string[]; tls?: TlsSettings }
   /** `host:port,host:port` */
   | { kind: 'zookeeper'; connection: string };
 
@@ -24,7 +25,7 @@ export async function openLock(servers: LockServers, engineRedis: RedisConnectio
     case 'redis':
       return new RedisLock(sharedLockServer(engineRedis, 'REDIS_URL'));
     case 'redlock':
-      return new Redlock(await Promise.all(servers.urls.map((url) => connectLockServer(url))));
+      return new Redlock(await Promise.all(servers.urls.map((url) => connectLockServer(url, servers.tls))));
     case 'zookeeper':
       return new ZookeeperLock({ connection: servers.connection, sessionTimeoutMs: SESSION_TIMEOUT_MS });
   }

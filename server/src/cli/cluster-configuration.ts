@@ -1,33 +1,48 @@
 /** What the environment says of the servers of a cluster, and of this node's part in it. */
 import { hostname } from 'node:os';
+import type { KafkaSettings } from '../compose-cluster-kafka.ts';
 import type { LockServers } from '../compose-locks.ts';
 import { PROCESS_ROLES, type ProcessRole } from '../process-roles.ts';
-import { type Environment, given, isRedisUrl, wrong } from './environment.ts';
+import type { TlsSettings } from '../tls/tls-settings.ts';
+import {
+  type Environment,
+  given,
+  type HostAndPort,
+  hostAndPort,
+  isRedisUrl,
+  isTlsUrl,
+  portOf,
+  wrong,
+} from './environment.ts';
 import { type EventConfiguration, readEventConfiguration } from './event-configuration.ts';
 import { UsageError } from './failures.ts';
+import { kafkaOf } from './kafka-configuration.ts';
 import { lockServersOf } from './lock-servers.ts';
+import { databaseTlsOf, isOn, redisTlsOf } from './tls-configuration.ts';
 
 const REDIS_PORT_DEFAULT = '6379';
 const SENTINEL_PORT_DEFAULT = '26379';
 const DB_NAME_DEFAULT = 'commerce-inventory';
-const PORT_MAX = 65_535;
 /** Marks a node in owner rows and locks; no separator of either may be in it. */
 const NODE = /^[A-Za-z0-9._-]{1,64}$/;
 
-export interface HostAndPort {
-  host: string;
-  port: number;
-}
-
 export type RedisSettings =
-  | { kind: 'standalone'; url: string }
-  | { kind: 'cluster'; urls: string[] }
-  | { kind: 'sentinel'; group: string; sentinels: HostAndPort[]; password?: string; sentinelPassword?: string };
+  | { kind: 'standalone'; url: string; tls?: TlsSettings }
+  | { kind: 'cluster'; urls: string[]; tls?: TlsSettings }
+  | {
+      kind: 'sentinel';
+      group: string;
+      sentinels: HostAndPort[];
+      password?: string;
+      sentinelPassword?: string;
+      tls?: TlsSettings;
+    };
 
 export interface DatabaseSettings extends HostAndPort {
   database: string;
   user: string;
   password: string;
+  tls?: TlsSettings;
 }
 
 export interface ClusterConfiguration {
@@ -36,7 +51,7 @@ export interface ClusterConfiguration {
   redis: RedisSettings;
   database: DatabaseSettings;
   /** Null: no role of this node needs Kafka. */
-  kafka: { brokers: string[]; groupId: string } | null;
+  kafka: KafkaSettings['kafka'];
   topics: { prefix: string | undefined; map: string | undefined };
   outbox: 'relay' | 'debezium';
   locks: LockServers;
@@ -67,12 +82,14 @@ export function readClusterConfiguration(environment: Environment, roles?: strin
 
 /** @throws UsageError that names the variable and what it may be */
 export function databaseOf(environment: Environment): DatabaseSettings {
+  const tls = databaseTlsOf(environment);
   return {
     host: given(environment, 'DB_HOST') ?? 'localhost',
     port: portOf(environment, 'DB_PORT', 3306),
     database: given(environment, 'DB_NAME') ?? DB_NAME_DEFAULT,
     user: required(environment, 'DB_USERNAME', 'the user that owns the tables'),
     password: required(environment, 'DB_PASSWORD', 'the password of that user'),
+    ...(tls === undefined ? {} : { tls }),
   };
 }
 
@@ -104,12 +121,22 @@ function nodeOf(environment: Environment): string {
   throw wrong('HOLDFAST_NODE', value, '1 to 64 characters of A-Z a-z 0-9 . _ -, another for each node');
 }
 
-/** @throws UsageError */
+/** @throws UsageError that names the variable and what it may be */
 export function redisOf(environment: Environment): RedisSettings {
+  const redis = redisWithoutTlsOf(environment);
+  const overTls = redis.kind === 'sentinel' ? isOn(environment, 'REDIS_TLS') : urlsOf(redis).some(isTlsUrl);
+  if (overTls) return { ...redis, tls: redisTlsOf(environment) };
+  if (given(environment, 'REDIS_TLS_CA_FILE') === undefined || hasLocksOverTls(environment)) return redis;
+  throw new UsageError(
+    'REDIS_TLS_CA_FILE is set, but Redis is spoken to without TLS: write rediss:// instead of redis:// in REDIS_URL, set REDIS_TLS=on where there is none, or leave REDIS_TLS_CA_FILE out.',
+  );
+}
+
+function redisWithoutTlsOf(environment: Environment): RedisSettings {
   const sentinels = given(environment, 'REDIS_SENTINELS');
   if (sentinels !== undefined) return sentinelOf(environment, sentinels);
   const url = given(environment, 'REDIS_URL');
-  if (url !== undefined) return redisAt(url);
+  if (url !== undefined) return redisAt(environment, url);
   const host = given(environment, 'REDIS_HOST');
   if (host === undefined) {
     throw new UsageError(
@@ -117,11 +144,12 @@ export function redisOf(environment: Environment): RedisSettings {
     );
   }
   const password = given(environment, 'REDIS_PASSWORD');
+  const scheme = isOn(environment, 'REDIS_TLS') ? 'rediss' : 'redis';
   const credentials = password === undefined ? '' : `:${encodeURIComponent(password)}@`;
-  return { kind: 'standalone', url: `redis://${credentials}${host}:${portOf(environment, 'REDIS_PORT', 6379)}` };
+  return { kind: 'standalone', url: `${scheme}://${credentials}${host}:${portOf(environment, 'REDIS_PORT', 6379)}` };
 }
 
-function redisAt(value: string): RedisSettings {
+function redisAt(environment: Environment, value: string): RedisSettings {
   const urls = value.split(',').map((url) => url.trim());
   if (!urls.every(isRedisUrl)) {
     // Without the value: a password may be in it.
@@ -129,7 +157,21 @@ function redisAt(value: string): RedisSettings {
       `REDIS_URL must be of the form redis://[user:password@]host[:${REDIS_PORT_DEFAULT}] (rediss:// with TLS), several of a Redis Cluster joined by commas.`,
     );
   }
+  const plain = urls.filter((url) => !isTlsUrl(url)).length;
+  if (plain > 0 && plain < urls.length)
+    throw new UsageError('REDIS_URL must name all nodes of a Cluster by redis://, or all by rediss:// (with TLS).');
+  if (plain > 0 && isOn(environment, 'REDIS_TLS'))
+    throw new UsageError('REDIS_TLS is on, but REDIS_URL begins with redis://: with TLS it must be rediss://.');
   return urls.length === 1 ? { kind: 'standalone', url: urls[0] as string } : { kind: 'cluster', urls };
+}
+
+function urlsOf(redis: Exclude<RedisSettings, { kind: 'sentinel' }>): string[] {
+  return redis.kind === 'cluster' ? redis.urls : [redis.url];
+}
+
+function hasLocksOverTls(environment: Environment): boolean {
+  const locks = lockServersOf(environment);
+  return locks.kind === 'redlock' && locks.urls.some(isTlsUrl);
 }
 
 function sentinelOf(environment: Environment, value: string): RedisSettings {
@@ -141,29 +183,6 @@ function sentinelOf(environment: Environment, value: string): RedisSettings {
     sentinels: value.split(',').map((part) => hostAndPort('REDIS_SENTINELS', part.trim(), SENTINEL_PORT_DEFAULT)),
     ...(password === undefined ? {} : { password }),
     ...(sentinelPassword === undefined ? {} : { sentinelPassword }),
-  };
-}
-
-function hostAndPort(variable: string, value: string, portDefault: string): HostAndPort {
-  const [, host, port = portDefault] = /^([A-Za-z0-9._-]+)(?::(\d{1,5}))?$/.exec(value) ?? [];
-  if (host !== undefined && Number(port) <= PORT_MAX) return { host, port: Number(port) };
-  throw wrong(variable, value, `host:port, several joined by commas, such as localhost:${portDefault}`);
-}
-
-function kafkaOf(environment: Environment): ClusterConfiguration['kafka'] {
-  const variable = given(environment, 'KAFKA_BOOTSTRAP_SERVERS')
-    ? 'KAFKA_BOOTSTRAP_SERVERS'
-    : 'SPRING_KAFKA_BOOTSTRAP_SERVERS';
-  const value = given(environment, variable);
-  if (value === undefined) {
-    throw new UsageError(
-      'KAFKA_BOOTSTRAP_SERVERS is not set: the roles relay and consumers need it, such as localhost:9092. A node without those roles needs no Kafka: --roles api,recorder,projector,scheduler.',
-    );
-  }
-  const brokers = value.split(',').map((part) => hostAndPort(variable, part.trim(), '9092'));
-  return {
-    brokers: brokers.map(({ host, port }) => `${host}:${port}`),
-    groupId: given(environment, 'KAFKA_GROUP_ID') ?? 'holdfast',
   };
 }
 
@@ -181,11 +200,4 @@ function poisonRebuildsOf(environment: Environment): number {
   const value = given(environment, 'POISON_REBUILDS_MAX') ?? '1';
   if (/^\d{1,4}$/.test(value)) return Number(value);
   throw wrong('POISON_REBUILDS_MAX', value, 'a whole number from 0 to 9999');
-}
-
-function portOf(environment: Environment, variable: string, otherwise: number): number {
-  const value = given(environment, variable);
-  if (value === undefined) return otherwise;
-  if (/^\d{1,5}$/.test(value) && Number(value) > 0 && Number(value) <= PORT_MAX) return Number(value);
-  throw wrong(variable, value, 'a port from 1 to 65535');
 }

@@ -19,6 +19,7 @@ import { until } from '../support/servers/until.ts';
 import { handedIn, inboxOver, mariadbStores, type OpenedStore } from './inbox-stores.ts';
 
 const SECOND = 1_000;
+const LOG = { info: () => undefined, warn: () => undefined };
 type Reading = Pick<InboxForwarderParts, 'readMessage' | 'encrypt'>;
 vi.setConfig({ testTimeout: 180 * SECOND, hookTimeout: 90 * SECOND });
 
@@ -68,9 +69,9 @@ describeWith(['kafka', 'mariadb'], 'the way from the inbox to Kafka', () => {
   };
 
   async function start(reading: Reading = plain): Promise<InboxForwarder> {
-    const brokers = [kafka.bootstrapServers];
-    const topics = new KafkaTopics({ brokers, names, partitions: 3, log: { info: () => undefined } });
-    const broker = new KafkaInboxBroker({ brokers, names, onMissingTopic: () => topics.check() });
+    const access = { brokers: [kafka.bootstrapServers] };
+    const topics = new KafkaTopics({ kafka: access, names, partitions: 3, log: LOG });
+    const broker = new KafkaInboxBroker({ kafka: access, names, onMissingTopic: () => topics.check() });
     closers.push(
       () => topics.close(),
       () => broker.close(),

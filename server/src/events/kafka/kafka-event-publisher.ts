@@ -2,6 +2,7 @@ import type { EventKeys } from '../encryption/event-keys.ts';
 import type { EventPublisher } from '../event-publisher.ts';
 import type { WireEvent } from '../event-source.ts';
 import type { TopicNames } from '../topics.ts';
+import type { KafkaAccess } from './kafka-access.ts';
 import type { KafkaTopics } from './kafka-topics.ts';
 import { type LaneCall, type LaneMessage, ProducerLane } from './producer-lane.ts';
 
@@ -13,8 +14,7 @@ const CALLS_AT_ONCE = 4;
 const AWAY_MS = 2_000;
 
 export interface KafkaEventPublisherParts {
-  /** `host:port` each. */
-  brokers: readonly string[];
+  kafka: KafkaAccess;
   names: TopicNames;
   topics: KafkaTopics;
   /** Null: values are published as they are. */
@@ -39,10 +39,10 @@ export class KafkaEventPublisher implements EventPublisher<WireEvent> {
 
   constructor(parts: KafkaEventPublisherParts) {
     this.#parts = parts;
-    const { brokers, topics, log } = parts;
+    const { kafka, topics, log } = parts;
     const onError = (reason: string) => log.warn(`Kafka did not take events, they are sent again: ${reason}`);
     const onMissingTopic = () => topics.check();
-    this.#lanes = Array.from({ length: LANES }, () => new ProducerLane({ brokers, onError, onMissingTopic }));
+    this.#lanes = Array.from({ length: LANES }, () => new ProducerLane({ kafka, onError, onMissingTopic }));
   }
 
   publish(events: readonly WireEvent[]): Promise<void> {
@@ -55,7 +55,7 @@ export class KafkaEventPublisher implements EventPublisher<WireEvent> {
 
   /** What a person reads when Kafka takes nothing: events wait in the ledger, stock goes on. */
   degraded(): string | null {
-    const { brokers, topics } = this.#parts;
+    const { kafka, topics } = this.#parts;
     const before = performance.now() - AWAY_MS;
     const late = this.#lanes
       .map(({ sending }) => sending)
@@ -63,7 +63,7 @@ export class KafkaEventPublisher implements EventPublisher<WireEvent> {
     const problem = late == null ? topics.problem : (late.reason ?? 'no answer');
     return problem === null
       ? null
-      : `Kafka (${brokers.join(', ')}) takes no events: ${problem}; they wait in the ledger`;
+      : `Kafka (${kafka.brokers.join(', ')}) takes no events: ${problem}; they wait in the ledger`;
   }
 
   async close(): Promise<void> {

@@ -5,6 +5,8 @@
 import { setTimeout as sleep } from 'node:timers/promises';
 import { Admin } from '@platformatic/kafka';
 import type { TopicNames } from '../topics.ts';
+import { connectionOf, hearingErrors, type KafkaAccess } from './kafka-access.ts';
+import { reasonOf } from './kafka-errors.ts';
 
 const PARTITIONS_DEFAULT = 6;
 const REPLICAS_MAX = 3;
@@ -17,12 +19,11 @@ const START_MS_MAX = 3_000;
 const REQUEST_MS_MAX = 5_000;
 
 export interface KafkaTopicsParts {
-  /** `host:port` each. */
-  brokers: readonly string[];
+  kafka: KafkaAccess;
   names: TopicNames;
   /** Of topics that are created; one that exists keeps its own. */
   partitions?: number;
-  log: { info(message: string): void };
+  log: { info(message: string): void; warn(message: string): void };
 }
 
 export class KafkaTopics {
@@ -35,13 +36,15 @@ export class KafkaTopics {
 
   constructor(parts: KafkaTopicsParts) {
     this.#parts = parts;
-    this.#admin = new Admin({
-      clientId: 'holdfast-topics',
-      bootstrapBrokers: [...parts.brokers],
-      retries: 0,
-      connectTimeout: REQUEST_MS_MAX,
-      requestTimeout: REQUEST_MS_MAX,
-    });
+    this.#admin = hearingErrors(
+      new Admin({
+        clientId: 'holdfast-topics',
+        ...connectionOf(parts.kafka),
+        retries: 0,
+        connectTimeout: REQUEST_MS_MAX,
+        requestTimeout: REQUEST_MS_MAX,
+      }),
+    );
   }
 
   /** Resolves when the topics are there, or Kafka is found away; then they are created as soon as it is back. */
@@ -75,12 +78,21 @@ export class KafkaTopics {
         this.#problem = null;
         retryMs = RETRY_MS_MIN;
       } catch (error) {
-        this.#problem = reasonOf(error);
+        this.#failed(reasonOf(error));
         retryMs = Math.min(2 * retryMs, CHECK_MS);
       }
       onFirst();
       await this.#pause(this.#problem === null ? CHECK_MS : retryMs);
     }
+  }
+
+  /** Told once for each reason. */
+  #failed(reason: string): void {
+    const { kafka, log } = this.#parts;
+    if (reason !== this.#problem && !this.#ended.signal.aborted) {
+      log.warn(`Kafka (${kafka.brokers.join(', ')}) was not asked for its topics, it is asked again: ${reason}`);
+    }
+    this.#problem = reason;
   }
 
   async #createMissing(): Promise<void> {
@@ -107,11 +119,4 @@ export class KafkaTopics {
     const pause = sleep(ms, undefined, { signal: this.#ended.signal, ref: false }).catch(() => undefined);
     await Promise.race([asked, pause]);
   }
-}
-
-/** The innermost reason: the client wraps what happened in what it tried. */
-export function reasonOf(error: unknown): string {
-  if (error instanceof AggregateError && error.errors.length > 0) return reasonOf(error.errors.at(-1));
-  const { cause, message } = error as Error;
-  return cause === undefined ? message : reasonOf(cause);
 }

@@ -1,7 +1,7 @@
 import { setTimeout as sleep } from 'node:timers/promises';
 import { compatibilityPartitioner, Producer } from '@platformatic/kafka';
-import { reasonOf } from './kafka-topics.ts';
-import { isTooLarge, isUnknownTopic } from './send-errors.ts';
+import { connectionOf, hearingErrors, type KafkaAccess } from './kafka-access.ts';
+import { isTooLarge, isUnknownTopic, reasonOf } from './kafka-errors.ts';
 
 const MESSAGES_PER_SEND = 1_000;
 /** A broker takes 1 MiB for one batch of a partition unless it is told otherwise. */
@@ -22,7 +22,7 @@ export interface LaneMessage {
 }
 
 export interface LaneParts {
-  brokers: readonly string[];
+  kafka: KafkaAccess;
   /** A send failed and is repeated; told once for each reason. */
   onError: (reason: string) => void;
   onMissingTopic: () => void;
@@ -54,17 +54,19 @@ export class ProducerLane {
 
   constructor(parts: LaneParts) {
     this.#parts = parts;
-    this.#producer = new Producer<string, string | Buffer, Buffer, Buffer>({
-      clientId: 'holdfast-relay',
-      bootstrapBrokers: [...parts.brokers],
-      idempotent: true,
-      // As Java's: whoever else writes these topics puts a key into the same partition.
-      partitioner: compatibilityPartitioner,
-      serializers: { key: asBytes, value: asBytes, headerKey: asIs, headerValue: asIs },
-      retries: CLIENT_RETRIES,
-      retryDelay: (_client, _operation, attempt, _retries, error) => this.#repeated(attempt, error),
-      requestTimeout: REQUEST_MS_MAX,
-    });
+    this.#producer = hearingErrors(
+      new Producer<string, string | Buffer, Buffer, Buffer>({
+        clientId: 'holdfast-relay',
+        ...connectionOf(parts.kafka),
+        idempotent: true,
+        // As Java's: whoever else writes these topics puts a key into the same partition.
+        partitioner: compatibilityPartitioner,
+        serializers: { key: asBytes, value: asBytes, headerKey: asIs, headerValue: asIs },
+        retries: CLIENT_RETRIES,
+        retryDelay: (_client, _operation, attempt, _retries, error) => this.#repeated(attempt, error),
+        requestTimeout: REQUEST_MS_MAX,
+      }),
+    );
   }
 
   /** Since when the messages are on their way that are (by `performance.now()`), and why they were last refused. */

@@ -1,4 +1,5 @@
 import { SqlError } from 'mariadb';
+import { tlsFault } from '../../tls/tls-faults.ts';
 import { LedgerUnavailable } from '../ledger.ts';
 
 /** Errors of the server that are told apart: https://mariadb.com/kb/en/mariadb-error-codes/ (MySQL has the same). */
@@ -12,6 +13,8 @@ const SERVER = {
   ROW_CHANGED: 1020,
   TRIGGERS_REFUSED: 1419,
 };
+/** Of the connector. */
+const SERVER_WITHOUT_TLS = 'ER_SERVER_SSL_DISABLED';
 
 function errnoOf(error: unknown): number {
   return error instanceof SqlError ? error.errno : 0;
@@ -50,6 +53,18 @@ export function isTriggerRefused(error: unknown): boolean {
 
 /** The server's own words, without the statement and the connection's number around them. */
 export function reasonOf(error: unknown): string {
+  // Of a connection over TLS that was cut off: why it was.
+  if (error instanceof Error && error.name === 'AbortError') return reasonOf(error.cause ?? error.message);
   if (error instanceof SqlError && error.sqlMessage !== null && error.sqlMessage !== undefined) return error.sqlMessage;
   return (error as Error).message;
+}
+
+/** Why we and the server do not agree on TLS, and what to do about it; null: that is not what is wrong. */
+export function tlsProblem(error: unknown): string | null {
+  const causes = [error, (error as Error).cause];
+  const fault = tlsFault(error);
+  if (fault !== null) return `${fault}. Check DB_TLS_CA_FILE, and that DB_HOST is a name in its certificate`;
+  if (causes.some((each) => each instanceof SqlError && each.code === SERVER_WITHOUT_TLS))
+    return 'it has no certificate (ssl_cert, ssl_key). Give it one, or set DB_TLS=off';
+  return null;
 }

@@ -5,7 +5,9 @@
  * command that hangs by a KILL over one more connection.)
  */
 import { connect, type Socket } from 'node:net';
+import { getCACertificates } from 'node:tls';
 import { type Connection, type ConnectionConfig, createConnection } from 'mariadb';
+import { serverNameOf, type TlsSettings, verificationBy } from '../../tls/tls-settings.ts';
 import { LedgerUnavailable } from '../ledger.ts';
 import { isConnectionLost, isRefusedLogin, isUnknownDatabase, reasonOf } from './mariadb-errors.ts';
 
@@ -26,6 +28,8 @@ export interface MariadbAccess {
   database: string;
   user: string;
   password: string;
+  /** Without: nothing is encrypted. */
+  tls?: TlsSettings;
 }
 
 export interface PoolOptions {
@@ -42,6 +46,8 @@ export interface PoolOptions {
 interface Member {
   connection: Connection;
   socket: Socket;
+  /** Whatever waits for an answer fails with this. */
+  cut(reason: Error): void;
 }
 
 interface Waiter {
@@ -53,6 +59,7 @@ interface Waiter {
 export class MariadbPool {
   readonly access: MariadbAccess;
   readonly #options: PoolOptions;
+  readonly #security: (signal: AbortSignal) => ConnectionConfig;
   readonly #idle: Member[] = [];
   readonly #busy = new Set<Member>();
   readonly #waiting = new Set<Waiter>();
@@ -62,6 +69,7 @@ export class MariadbPool {
   constructor(access: MariadbAccess, options: PoolOptions) {
     this.access = access;
     this.#options = options;
+    this.#security = securityOf(access);
   }
 
   /**
@@ -73,7 +81,7 @@ export class MariadbPool {
     const until = performance.now() + timeoutMs;
     const member = await this.#acquire(timeoutMs);
     const tooSlow = new LedgerUnavailable(`no answer within ${timeoutMs} ms`);
-    const timer = setTimeout(() => member.socket.destroy(tooSlow), Math.max(0, until - performance.now()));
+    const timer = setTimeout(() => member.cut(tooSlow), Math.max(0, until - performance.now()));
     let sound = false;
     try {
       const result = await work(member.connection);
@@ -149,17 +157,19 @@ export class MariadbPool {
   async #open(): Promise<Member> {
     this.#opening += 1;
     let socket: Socket | undefined;
+    const cutting = new AbortController();
     try {
-      const { host, port } = this.access;
+      const { host, port, tls } = this.access;
       const config: ConnectionConfig = {
         ...configOf(this.access, this.#options.autocommit),
+        ...this.#security(cutting.signal),
         stream: (callback) => {
           socket = connect({ host, port, noDelay: true, keepAlive: true });
           callback(undefined, socket);
         },
       };
       const connection = await createConnection(config);
-      const member = { connection, socket: socket as Socket };
+      const member = memberOf(connection, socket as Socket, tls === undefined ? null : cutting);
       connection.on('error', () => this.#forget(member));
       connection.on('end', () => this.#forget(member));
       await this.#greet(member);
@@ -176,13 +186,13 @@ export class MariadbPool {
     }
   }
 
-  async #greet({ connection, socket }: Member): Promise<void> {
+  async #greet(member: Member): Promise<void> {
     const timer = setTimeout(
-      () => socket.destroy(new LedgerUnavailable('no answer to the first statement')),
+      () => member.cut(new LedgerUnavailable('no answer to the first statement')),
       CONNECT_MS_MAX,
     );
     try {
-      await this.#options.onConnect?.(connection);
+      await this.#options.onConnect?.(member.connection);
     } finally {
       clearTimeout(timer);
     }
@@ -253,5 +263,30 @@ function configOf({ user, password, database }: MariadbAccess, autocommit: boole
          sql_mode = 'STRICT_ALL_TABLES,NO_ENGINE_SUBSTITUTION,NO_ZERO_DATE,NO_ZERO_IN_DATE,ERROR_FOR_DIVISION_BY_ZERO',
          innodb_lock_wait_timeout = ${LOCK_WAIT_SECONDS_MAX}, lock_wait_timeout = ${LOCK_WAIT_SECONDS_MAX}`,
     ],
+  };
+}
+
+/**
+ * Over TLS a socket lies upon the one that was connected, which only hides that it is gone; and an error of that one
+ * would be told to the connection twice, the second time when nobody hears it, which ends the process.
+ */
+function memberOf(connection: Connection, socket: Socket, overTls: AbortController | null): Member {
+  const cut = (reason: Error) => (overTls === null ? socket.destroy(reason) : overTls.abort(reason));
+  return { connection, socket, cut };
+}
+
+/** To follow a server that names another one: over TLS the connector does so by itself, which its types do not know. */
+const NO_REDIRECT = { permitRedirect: false };
+
+/**
+ * With no authorities named, the connector would take a certificate that nobody signed from a server that proves that
+ * it knows the password (MariaDB 11.4 and later): then neither name nor authority would be verified.
+ */
+function securityOf({ host, port, tls }: MariadbAccess): (signal: AbortSignal) => ConnectionConfig {
+  if (tls === undefined) return () => ({});
+  const ssl = { ...verificationBy(tls), ca: tls.ca ?? getCACertificates(), host, ...serverNameOf(host) };
+  return (signal) => {
+    const untilCut = { ...ssl, signal };
+    return { host, port, ssl: untilCut, ...NO_REDIRECT };
   };
 }

@@ -7,7 +7,7 @@ import { chainHash, genesisHash } from '../chain.ts';
 import { LedgerUnavailable, LedgerUnusable } from '../ledger.ts';
 import { sharedMigrations } from '../migrations/migrations.ts';
 import { kyselyOver } from './kysely-connection.ts';
-import { isRefusedLogin, isTriggerRefused, isUnknownDatabase, reasonOf } from './mariadb-errors.ts';
+import { isRefusedLogin, isTriggerRefused, isUnknownDatabase, reasonOf, tlsProblem } from './mariadb-errors.ts';
 import { type MariadbAccess, MariadbPool } from './mariadb-pool.ts';
 import { checkServer } from './server-settings.ts';
 
@@ -160,9 +160,11 @@ function unusable(access: MariadbAccess, error: unknown): LedgerUnusable {
   const place = placeOf(access);
   const reason = reasonOf(error);
   if (isRefusedLogin(error)) {
+    // MariaDB says no more to a user who must come over TLS and does not.
+    const orTls = access.tls === undefined ? ', and DB_TLS if it wants TLS' : '';
     return new LedgerUnusable(
       'LEDGER_LOGIN_REFUSED',
-      `${place} refused the user ${access.user} (${reason}). Check DB_USERNAME and DB_PASSWORD; the user needs all rights on the database ${access.database}.`,
+      `${place} refused the user ${access.user} (${reason}). Check DB_USERNAME and DB_PASSWORD${orTls}; the user needs all rights on the database ${access.database}.`,
     );
   }
   if (isUnknownDatabase(error)) {
@@ -177,6 +179,8 @@ function unusable(access: MariadbAccess, error: unknown): LedgerUnusable {
       `${place} refuses the triggers that keep entries from being changed. Put "log_bin_trust_function_creators = 1" under [mariadbd] (MySQL: [mysqld]) in the server's configuration, or say "set global log_bin_trust_function_creators = 1"; then start again.`,
     );
   }
+  const problem = tlsProblem(error);
+  if (problem !== null) return new LedgerUnusable('LEDGER_TLS', `${place} is not spoken to: ${problem}.`);
   if (error instanceof LedgerUnavailable) {
     return new LedgerUnusable('LEDGER_UNREACHABLE', `${reason}. Start the server, or correct DB_HOST and DB_PORT.`);
   }

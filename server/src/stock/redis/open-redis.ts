@@ -1,5 +1,7 @@
 /** Connects to one server, a Sentinel group or a Cluster with node-redis. */
 import { createClient, createCluster, createSentinel, ErrorReply } from 'redis';
+import { isUntrusted } from '../../tls/tls-faults.ts';
+import { serverNameOf, type TlsSettings, verificationBy } from '../../tls/tls-settings.ts';
 import {
   type RedisConnection,
   type RedisNode,
@@ -12,15 +14,19 @@ import { unreachableRedis } from './unreachable-redis.ts';
 
 export type RedisTarget =
   /** `redis[s]://[user[:password]@]host[:port][/database]` */
-  | { kind: 'standalone'; url: string }
-  | { kind: 'cluster'; urls: readonly string[] }
+  | { kind: 'standalone'; url: string; tls?: TlsSettings }
+  | { kind: 'cluster'; urls: readonly string[]; tls?: TlsSettings }
   | {
       kind: 'sentinel';
       group: string;
       sentinels: readonly { host: string; port: number }[];
       password?: string;
       sentinelPassword?: string;
+      /** To the sentinels as well. */
+      tls?: TlsSettings;
     };
+
+type TargetOf<Kind> = Extract<RedisTarget, { kind: Kind }>;
 
 /** After this long without a reply it is not waited for, and the connection is made anew. */
 const REPLY_MS_MAX = 5_000;
@@ -74,16 +80,22 @@ export async function openRedis(target: RedisTarget, onError: (error: Error) => 
 async function connect(target: RedisTarget, onError: (error: Error) => void): Promise<Transport> {
   switch (target.kind) {
     case 'standalone':
-      return standalone(target.url, onError);
+      return standalone(target, onError);
     case 'cluster':
-      return cluster(target.urls, onError);
+      return cluster(target, onError);
     case 'sentinel':
       return sentinel(target, onError);
   }
 }
 
-async function standalone(url: string, onError: (error: Error) => void): Promise<Transport> {
-  const client = createClient({ url, ...OPTIONS, socket: SOCKET });
+function socketOf(tls: TlsSettings | undefined) {
+  return tls === undefined ? { ...SOCKET } : { ...SOCKET, tls: true as const, ...verificationBy(tls) };
+}
+
+async function standalone({ url, tls }: TargetOf<'standalone'>, onError: (error: Error) => void): Promise<Transport> {
+  // The client writes what the URL says into the object that it is given.
+  const socket = tls === undefined ? socketOf(tls) : { ...socketOf(tls), ...serverNameOf(new URL(url).hostname) };
+  const client = createClient({ url, ...OPTIONS, socket });
   client.on('error', onError);
   await connected(client);
   return {
@@ -94,12 +106,12 @@ async function standalone(url: string, onError: (error: Error) => void): Promise
   };
 }
 
-async function cluster(urls: readonly string[], onError: (error: Error) => void): Promise<Transport> {
+async function cluster({ urls, tls }: TargetOf<'cluster'>, onError: (error: Error) => void): Promise<Transport> {
   const first = new URL(urls[0] as string);
   const credentials = first.password === '' ? {} : { password: decodeURIComponent(first.password) };
   const client = createCluster({
     rootNodes: urls.map((url) => ({ url })),
-    defaults: { ...OPTIONS, ...credentials, socket: SOCKET },
+    defaults: { ...OPTIONS, ...credentials, socket: socketOf(tls) },
     commandOptions: COMMAND_OPTIONS,
     topologyRefreshOnReconnectionAttemptStrategy: REDISCOVER_MS,
     // A node that hangs is nobody's concern but of those who need it.
@@ -117,15 +129,15 @@ async function cluster(urls: readonly string[], onError: (error: Error) => void)
 }
 
 async function sentinel(
-  { group, sentinels, password, sentinelPassword }: Extract<RedisTarget, { kind: 'sentinel' }>,
+  { group, sentinels, password, sentinelPassword, tls }: TargetOf<'sentinel'>,
   onError: (error: Error) => void,
 ): Promise<Transport> {
   const client = createSentinel({
     name: group,
     sentinelRootNodes: [...sentinels],
-    nodeClientOptions: { ...OPTIONS, socket: SOCKET, ...(password === undefined ? {} : { password }) },
+    nodeClientOptions: { ...OPTIONS, socket: socketOf(tls), ...(password === undefined ? {} : { password }) },
     sentinelClientOptions: {
-      socket: SOCKET,
+      socket: socketOf(tls),
       ...(sentinelPassword === undefined ? {} : { password: sentinelPassword }),
     },
     commandOptions: COMMAND_OPTIONS,
@@ -143,8 +155,8 @@ async function sentinel(
 }
 
 /**
- * The first connection must succeed in time; later ones are tried for ever. A refused password is told at once, for
- * trying again does not help.
+ * The first connection must succeed in time; later ones are tried for ever. A refused password is told at once, and so
+ * is a certificate that we refuse, for trying again does not help.
  */
 async function connected(client: {
   connect(): Promise<unknown>;
@@ -156,7 +168,7 @@ async function connected(client: {
   const failed = new Promise<never>((_resolve, reject) => {
     client.on('error', (error) => {
       last = error;
-      if (/^(WRONGPASS|NOAUTH|NOPERM)/.test(error.message)) reject(error);
+      if (/^(WRONGPASS|NOAUTH|NOPERM)/.test(error.message) || isUntrusted(error)) reject(error);
     });
     timer = setTimeout(() => reject(last ?? new Error(`no answer within ${REPLY_MS_MAX} ms`)), REPLY_MS_MAX);
   });

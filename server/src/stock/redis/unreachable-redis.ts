@@ -1,4 +1,5 @@
 /** Why a first connection to Redis was not made, said to whoever starts a process. No password is repeated. */
+import { tlsFault } from '../../tls/tls-faults.ts';
 import { EngineUnusable } from '../stock-engine.ts';
 import type { RedisTarget } from './open-redis.ts';
 
@@ -15,10 +16,25 @@ export function unreachableRedis(target: RedisTarget, error: Error): EngineUnusa
       `${place} is no Redis Cluster, and ${settings} names several servers. Name one server, or the nodes of a Cluster.`,
     );
   }
+  const fault = tlsFault(error);
+  if (fault !== null) {
+    return new EngineUnusable(
+      'REDIS_TLS',
+      `${place} is not spoken to: ${fault}. Check REDIS_TLS_CA_FILE, and that ${settings} names it as its certificate does.`,
+    );
+  }
   return new EngineUnusable(
     'REDIS_UNREACHABLE',
-    `${place} cannot be reached: ${reason}. Start it, or correct ${settings}.`,
+    `${place} cannot be reached: ${reason}. Start it, or correct ${settings}${hintOf(target, reason)}.`,
   );
+}
+
+/** What is said to one who speaks TLS, or does not, is not understood: connections break, or nothing comes. */
+function hintOf({ tls }: RedisTarget, reason: string): string {
+  if (!/ECONNRESET|closed unexpectedly|timeout/.test(reason)) return '';
+  return tls === undefined
+    ? '; if it wants TLS: rediss:// (REDIS_TLS=on)'
+    : '; if it speaks no TLS: redis:// (REDIS_TLS=off)';
 }
 
 function namesOf(target: RedisTarget): { place: string; settings: string; password: string } {

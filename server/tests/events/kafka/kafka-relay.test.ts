@@ -54,8 +54,8 @@ describeWith(['kafka'], 'the relay to Kafka', () => {
   ): Promise<{ publisher: KafkaEventPublisher; topics: KafkaTopics }> {
     const brokers = [kafka.bootstrapServers];
     const log = { info: () => undefined, warn: () => undefined };
-    const topics = new KafkaTopics({ brokers, names, partitions: 3, log });
-    const made = new KafkaEventPublisher({ brokers, names, topics, encryption, log });
+    const topics = new KafkaTopics({ kafka: { brokers }, names, partitions: 3, log });
+    const made = new KafkaEventPublisher({ kafka: { brokers }, names, topics, encryption, log });
     opened.push(topics, made);
     await topics.start();
     return { publisher: made, topics };

@@ -41,7 +41,7 @@ describeWith(['kafka', 'mariadb', 'debezium'], 'the outbox that Debezium publish
     [kafka, mariadb] = await Promise.all([startKafka(), startMariadb()]);
     pool = new MariadbPool(mariadb.access, { connectionsMax: 4, autocommit: false });
     outbox = await MariadbOutbox.open(pool);
-    topics = new KafkaTopics({ brokers: [kafka.bootstrapServers], names, partitions: 3, log: LOG });
+    topics = new KafkaTopics({ kafka: { brokers: [kafka.bootstrapServers] }, names, partitions: 3, log: LOG });
     await topics.start();
     debezium = await startDebezium(kafka, mariadb);
   }, 120 * SECOND);
@@ -78,7 +78,15 @@ describeWith(['kafka', 'mariadb', 'debezium'], 'the outbox that Debezium publish
 
   const toOutbox = () => relayTo(new OutboxEventPublisher(outbox, names));
   const toKafka = () =>
-    relayTo(new KafkaEventPublisher({ brokers: [kafka.bootstrapServers], names, topics, encryption: null, log: LOG }));
+    relayTo(
+      new KafkaEventPublisher({
+        kafka: { brokers: [kafka.bootstrapServers] },
+        names,
+        topics,
+        encryption: null,
+        log: LOG,
+      }),
+    );
 
   async function published() {
     const events = await selling.events();

@@ -13,6 +13,8 @@ import { until } from '../../support/servers/until.ts';
 const SECOND = 1_000;
 vi.setConfig({ testTimeout: 180 * SECOND, hookTimeout: 90 * SECOND });
 
+const LOG = { info: () => undefined, warn: () => undefined };
+
 describeWith(['kafka'], 'the sender of dead letters', () => {
   let kafka: KafkaTestServer;
   let names: TopicNames;
@@ -40,16 +42,16 @@ describeWith(['kafka'], 'the sender of dead letters', () => {
   });
 
   async function start(): Promise<DeadLetterSender> {
-    const brokers = [kafka.bootstrapServers];
-    const topics = new KafkaTopics({ brokers, names, partitions: 3, log: { info: () => undefined } });
+    const access = { brokers: [kafka.bootstrapServers] };
+    const topics = new KafkaTopics({ kafka: access, names, partitions: 3, log: LOG });
     await topics.start();
     const sender = new DeadLetterSender({
-      brokers,
+      kafka: access,
       names,
       letters,
       sends: () => sends,
       onMissingTopic: () => topics.check(),
-      log: { warn: () => undefined },
+      log: LOG,
     });
     closers.push(
       () => topics.close(),

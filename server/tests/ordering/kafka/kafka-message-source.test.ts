@@ -40,7 +40,7 @@ describeWith(['kafka'], 'order events from Kafka', () => {
   function newSource(): KafkaMessageSource {
     const log = { info: () => undefined, warn: () => undefined };
     const brokers = [kafka.bootstrapServers];
-    const source = new KafkaMessageSource({ brokers, names, groupId, clientId: 'tests', log });
+    const source = new KafkaMessageSource({ kafka: { brokers }, names, groupId, clientId: 'tests', log });
     running.push(source);
     return source;
   }

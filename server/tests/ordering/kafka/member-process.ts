@@ -8,7 +8,7 @@ import { RecordingSink } from './recording-sink.ts';
 const [brokers = '', prefix = '', groupId = '', member = ''] = process.argv.slice(2);
 const log = { info: () => undefined, warn: (message: string) => console.error(message) };
 const names = new TopicNames({ prefix });
-const source = new KafkaMessageSource({ brokers: [brokers], names, groupId, clientId: member, log });
+const source = new KafkaMessageSource({ kafka: { brokers: [brokers] }, names, groupId, clientId: member, log });
 // Written before it goes on, so that it is told whenever the process dies.
 const tell = (what: object) => void writeSync(1, `${JSON.stringify(what)}\n`);
 const onAssign = (assigned: string) => tell({ assigned });

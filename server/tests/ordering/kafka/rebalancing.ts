@@ -90,7 +90,7 @@ function newMember(
   const brokers = [bootstrapServers];
   if (source === 'streaming') return new StreamingSource({ brokers, names, topics: TOPICS, groupId: prefix });
   const log = { info: () => undefined, warn: () => undefined };
-  return new KafkaMessageSource({ brokers, names, groupId: prefix, clientId: member, log });
+  return new KafkaMessageSource({ kafka: { brokers }, names, groupId: prefix, clientId: member, log });
 }
 
 export interface AwayOptions {
@@ -132,7 +132,7 @@ export async function awayUnderLoad(options: AwayOptions): Promise<AwayJudgement
   };
   const log = { info, warn: () => undefined };
   const members = ['first', 'second'].map((member) => {
-    const parts = { brokers: [bootstrapServers], names, groupId: prefix, clientId: member, log };
+    const parts = { kafka: { brokers: [bootstrapServers] }, names, groupId: prefix, clientId: member, log };
     return {
       source: new KafkaMessageSource(parts),
       sink: new RecordingSink({ member, onNote, handleMs: usualHandleMs }),

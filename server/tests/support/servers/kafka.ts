@@ -8,30 +8,42 @@ import type { ServerSettings } from '../../../../infra/local-server.ts';
 import { withLock } from '../../../../infra/lock.ts';
 import { freePort } from '../../../../infra/ports.ts';
 import { kafkaJars } from '../../../../infra/programs/programs.ts';
+import type { CertificateFiles } from './certificates.ts';
 import { ROOT, serverFolder, TEST_FOLDER, TestServer } from './test-server.ts';
 
 // Starts sooner than a server that is to run for long.
 const JAVA_OPTIONS = ['-Xms128m', '-Xmx384m', '-XX:+UseSerialGC', '-XX:TieredStopAtLevel=1'];
 
+/** How long a login by SCRAM-SHA-512 holds. */
+export const LOGIN_MS = 2_000;
+
 export interface KafkaTestOptions {
   /** More lines of server.properties, or others than usual. */
   settings?: ServerSettings;
+  /** One more listener, at `localhost`: over TLS, for who shows a certificate of the authority and logs in. */
+  secure?: { authority: string; certificate: CertificateFiles; username: string; password: string };
 }
 
 export class KafkaTestServer extends TestServer {
   /** `127.0.0.1:port` */
   readonly bootstrapServers: string;
+  /** `localhost:port`, where a listener over TLS was asked for. */
+  readonly secureServers: string;
 
-  constructor(options: KafkaOptions) {
+  constructor(options: KafkaOptions, securePort = 0) {
     super(kafkaServer(options));
+    this.secureServers = `localhost:${securePort}`;
     this.bootstrapServers = `127.0.0.1:${options.port}`;
   }
 }
 
-export async function startKafka({ settings = {} }: KafkaTestOptions = {}): Promise<KafkaTestServer> {
-  const options = { ...(await newOptions(serverFolder('kafka'))), settings };
+export async function startKafka({ settings = {}, secure }: KafkaTestOptions = {}): Promise<KafkaTestServer> {
+  const options = await newOptions(serverFolder('kafka'));
   const javaOptions = [...JAVA_OPTIONS, `-XX:SharedArchiveFile=${await preparedClasses()}`];
-  const server = new KafkaTestServer({ ...options, javaOptions });
+  const securePort = await freePort();
+  const all = { ...(secure === undefined ? {} : secureListener(options, securePort, secure)), ...settings };
+  const scramUsers = secure === undefined ? [] : [{ name: secure.username, password: secure.password }];
+  const server = new KafkaTestServer({ ...options, settings: all, scramUsers, javaOptions }, securePort);
   await server.start();
   return server;
 }
@@ -39,6 +51,31 @@ export async function startKafka({ settings = {} }: KafkaTestOptions = {}): Prom
 async function newOptions(folder: string): Promise<KafkaOptions> {
   const [port, controllerPort] = [await freePort(), await freePort()];
   return { folder, jars: kafkaJars(ROOT), port, controllerPort, clusterId: newClusterId() };
+}
+
+function secureListener(
+  { port, controllerPort }: KafkaOptions,
+  securePort: number,
+  { authority, certificate, username, password }: NonNullable<KafkaTestOptions['secure']>,
+): ServerSettings {
+  const at = 'listener.name.secure';
+  const modules = 'org.apache.kafka.common.security';
+  return {
+    listeners: `PLAINTEXT://127.0.0.1:${port},SECURE://127.0.0.1:${securePort},CONTROLLER://127.0.0.1:${controllerPort}`,
+    'advertised.listeners': `PLAINTEXT://127.0.0.1:${port},SECURE://localhost:${securePort}`,
+    'listener.security.protocol.map': 'PLAINTEXT:PLAINTEXT,SECURE:SASL_SSL,CONTROLLER:PLAINTEXT',
+    [`${at}.ssl.keystore.type`]: 'PEM',
+    [`${at}.ssl.keystore.location`]: certificate.both,
+    [`${at}.ssl.truststore.type`]: 'PEM',
+    [`${at}.ssl.truststore.location`]: authority,
+    [`${at}.ssl.client.auth`]: 'required',
+    [`${at}.sasl.enabled.mechanisms`]: 'PLAIN,SCRAM-SHA-256,SCRAM-SHA-512',
+    // Logins run out while a test runs, and clients log in again.
+    [`${at}.scram-sha-512.connections.max.reauth.ms`]: String(LOGIN_MS),
+    [`${at}.plain.sasl.jaas.config`]: `${modules}.plain.PlainLoginModule required user_${username}="${password}";`,
+    [`${at}.scram-sha-256.sasl.jaas.config`]: `${modules}.scram.ScramLoginModule required;`,
+    [`${at}.scram-sha-512.sasl.jaas.config`]: `${modules}.scram.ScramLoginModule required;`,
+  };
 }
 
 /**

@@ -4,6 +4,7 @@
  * is held was given back, and nothing is held longer than the group is sure to keep it for us.
  */
 import { Consumer, findErrorBy, type GroupAssignment, heartbeatV4, offsetCommitV8 } from '@platformatic/kafka';
+import { connectionOf, hearingErrors, type KafkaAccess } from '../../../events/kafka/kafka-access.ts';
 
 const SESSION_MS = 10_000;
 /** How long the group waits for a member that still gives back. */
@@ -34,8 +35,7 @@ export interface OffsetToCommit {
 }
 
 export interface GroupMemberParts {
-  /** `host:port` each. */
-  brokers: readonly string[];
+  kafka: KafkaAccess;
   clientId: string;
   groupId: string;
   /** Names of the broker. */
@@ -64,25 +64,27 @@ export class GroupMember {
 
   constructor(parts: GroupMemberParts) {
     this.#parts = parts;
-    this.#consumer = new Consumer({
-      clientId: parts.clientId,
-      groupId: parts.groupId,
-      bootstrapBrokers: [...parts.brokers],
-      groupProtocol: 'classic',
-      autocommit: false,
-      autocreateTopics: false,
-      sessionTimeout: SESSION_MS,
-      rebalanceTimeout: REBALANCE_MS_MAX,
-      heartbeatInterval: HEARTBEAT_MS,
-      requestTimeout: REQUEST_MS_MAX,
-      retries: CLIENT_RETRIES,
-      retryDelay: CLIENT_RETRY_MS,
-      // The client asks for this each time before it joins, and waits for the answer.
-      protocolsMetadata: async () => {
-        await this.#giveBackToJoin();
-        return NOTHING_TO_SAY;
-      },
-    });
+    this.#consumer = hearingErrors(
+      new Consumer({
+        clientId: parts.clientId,
+        groupId: parts.groupId,
+        ...connectionOf(parts.kafka),
+        groupProtocol: 'classic',
+        autocommit: false,
+        autocreateTopics: false,
+        sessionTimeout: SESSION_MS,
+        rebalanceTimeout: REBALANCE_MS_MAX,
+        heartbeatInterval: HEARTBEAT_MS,
+        requestTimeout: REQUEST_MS_MAX,
+        retries: CLIENT_RETRIES,
+        retryDelay: CLIENT_RETRY_MS,
+        // The client asks for this each time before it joins, and waits for the answer.
+        protocolsMetadata: async () => {
+          await this.#giveBackToJoin();
+          return NOTHING_TO_SAY;
+        },
+      }),
+    );
     this.#listen();
     this.#leaseCheck = setInterval(() => this.#checkLease(), LEASE_CHECK_MS);
     this.#leaseCheck.unref();

@@ -5,7 +5,8 @@
  */
 import { setTimeout as sleep } from 'node:timers/promises';
 import { Consumer, FetchIsolationLevels, findErrorBy, ListOffsetTimestamps } from '@platformatic/kafka';
-import { reasonOf } from '../../../events/kafka/kafka-topics.ts';
+import { connectionOf, hearingErrors, type KafkaAccess } from '../../../events/kafka/kafka-access.ts';
+import { reasonOf } from '../../../events/kafka/kafka-errors.ts';
 import type { ConsumedTopic } from '../../../events/topics.ts';
 import type { ConsumedMessage } from '../../messages/message.ts';
 import type { AssignedPartition, MessageSink } from '../message-source.ts';
@@ -23,8 +24,7 @@ const REQUEST_MS_MAX = 5_000;
 const RETRY_MS = 250;
 
 export interface HeldPartitionsParts {
-  /** `host:port` each. */
-  brokers: readonly string[];
+  kafka: KafkaAccess;
   clientId: string;
   groupId: string;
   generation: Generation;
@@ -73,16 +73,18 @@ export class HeldPartitions {
 
   constructor(parts: HeldPartitionsParts) {
     this.#parts = parts;
-    this.#reader = new Consumer({
-      clientId: parts.clientId,
-      groupId: parts.groupId,
-      bootstrapBrokers: [...parts.brokers],
-      autocreateTopics: false,
-      requestTimeout: REQUEST_MS_MAX,
-      connectTimeout: REQUEST_MS_MAX,
-      retries: 0,
-      isolationLevel: FetchIsolationLevels.READ_COMMITTED,
-    });
+    this.#reader = hearingErrors(
+      new Consumer({
+        clientId: parts.clientId,
+        groupId: parts.groupId,
+        ...connectionOf(parts.kafka),
+        autocreateTopics: false,
+        requestTimeout: REQUEST_MS_MAX,
+        connectTimeout: REQUEST_MS_MAX,
+        retries: 0,
+        isolationLevel: FetchIsolationLevels.READ_COMMITTED,
+      }),
+    );
     this.#reader.topics.trackAll(...this.#topics());
     this.#commits = setInterval(() => void this.#commitDue(), COMMIT_MS);
     void this.#run();

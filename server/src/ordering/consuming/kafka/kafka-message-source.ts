@@ -1,6 +1,7 @@
 import { setTimeout as sleep } from 'node:timers/promises';
 import { Admin, ListOffsetTimestamps } from '@platformatic/kafka';
-import { reasonOf } from '../../../events/kafka/kafka-topics.ts';
+import { connectionOf, hearingErrors, type KafkaAccess } from '../../../events/kafka/kafka-access.ts';
+import { reasonOf } from '../../../events/kafka/kafka-errors.ts';
 import { CONSUMED_TOPICS, type ConsumedTopic, type TopicNames } from '../../../events/topics.ts';
 import type { MessageSink, MessageSource } from '../message-source.ts';
 import { type Generation, GroupMember } from './group-member.ts';
@@ -16,8 +17,7 @@ const REQUEST_MS_MAX = 5_000;
 const LAG_KEPT_MS = 2_000;
 
 export interface KafkaMessageSourceParts {
-  /** `host:port` each. */
-  brokers: readonly string[];
+  kafka: KafkaAccess;
   names: TopicNames;
   /** Processes with the same one share the partitions. */
   groupId: string;
@@ -48,14 +48,16 @@ export class KafkaMessageSource implements MessageSource {
   constructor(parts: KafkaMessageSourceParts) {
     this.#parts = parts;
     this.#topicOf = new Map(CONSUMED_TOPICS.map((topic) => [parts.names.of(topic), topic]));
-    this.#admin = new Admin({
-      clientId: parts.clientId,
-      bootstrapBrokers: [...parts.brokers],
-      retries: 0,
-      connectTimeout: REQUEST_MS_MAX,
-      requestTimeout: REQUEST_MS_MAX,
-      autocreateTopics: false,
-    });
+    this.#admin = hearingErrors(
+      new Admin({
+        clientId: parts.clientId,
+        ...connectionOf(parts.kafka),
+        retries: 0,
+        connectTimeout: REQUEST_MS_MAX,
+        requestTimeout: REQUEST_MS_MAX,
+        autocreateTopics: false,
+      }),
+    );
   }
 
   /** Resolves at once: messages come as soon as Kafka and a topic are there. */
@@ -70,7 +72,7 @@ export class KafkaMessageSource implements MessageSource {
   }
 
   degraded(): string | null {
-    const { brokers } = this.#parts;
+    const { brokers } = this.#parts.kafka;
     const away = this.#noAnswer !== null && performance.now() - this.#noAnswer.since > AWAY_MS;
     if (away) return `Kafka (${brokers.join(', ')}) gives no order events: ${this.#noAnswer?.reason}; they wait there`;
     if (this.#failure !== null) return `no order events are read from Kafka (${brokers.join(', ')}): ${this.#failure}`;

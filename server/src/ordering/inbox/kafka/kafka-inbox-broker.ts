@@ -1,6 +1,6 @@
 import { compatibilityPartitioner, Producer } from '@platformatic/kafka';
-import { reasonOf } from '../../../events/kafka/kafka-topics.ts';
-import { isTooLarge, isUnknownTopic } from '../../../events/kafka/send-errors.ts';
+import { connectionOf, hearingErrors, type KafkaAccess } from '../../../events/kafka/kafka-access.ts';
+import { isTooLarge, isUnknownTopic, reasonOf } from '../../../events/kafka/kafka-errors.ts';
 import type { TopicNames } from '../../../events/topics.ts';
 import type { ForwardedMessage, InboxBroker } from '../inbox-forwarder.ts';
 
@@ -10,8 +10,7 @@ const CLIENT_RETRIES = 3;
 const CLIENT_RETRY_MS = 200;
 
 export interface KafkaInboxBrokerParts {
-  /** `host:port` each. */
-  brokers: readonly string[];
+  kafka: KafkaAccess;
   names: TopicNames;
   onMissingTopic: () => void;
 }
@@ -25,17 +24,19 @@ export class KafkaInboxBroker implements InboxBroker {
 
   constructor(parts: KafkaInboxBrokerParts) {
     this.#parts = parts;
-    this.#producer = new Producer({
-      clientId: 'holdfast-inbox',
-      bootstrapBrokers: [...parts.brokers],
-      idempotent: true,
-      // As Java's: other producers put an order into the same partition.
-      partitioner: compatibilityPartitioner,
-      serializers: { key: utf8, value: (value) => value, headerKey: utf8, headerValue: utf8 },
-      retries: CLIENT_RETRIES,
-      retryDelay: CLIENT_RETRY_MS,
-      requestTimeout: REQUEST_MS_MAX,
-    });
+    this.#producer = hearingErrors(
+      new Producer({
+        clientId: 'holdfast-inbox',
+        ...connectionOf(parts.kafka),
+        idempotent: true,
+        // As Java's: other producers put an order into the same partition.
+        partitioner: compatibilityPartitioner,
+        serializers: { key: utf8, value: (value) => value, headerKey: utf8, headerValue: utf8 },
+        retries: CLIENT_RETRIES,
+        retryDelay: CLIENT_RETRY_MS,
+        requestTimeout: REQUEST_MS_MAX,
+      }),
+    );
   }
 
   async send(messages: readonly ForwardedMessage[]): Promise<'taken' | 'too-large'> {
@@ -52,7 +53,7 @@ export class KafkaInboxBroker implements InboxBroker {
     } catch (error) {
       if (isTooLarge(error as Error)) return 'too-large';
       if (isUnknownTopic(error as Error)) this.#parts.onMissingTopic();
-      throw new Error(`Kafka (${this.#parts.brokers.join(', ')}) does not take it: ${reasonOf(error)}`, {
+      throw new Error(`Kafka (${this.#parts.kafka.brokers.join(', ')}) does not take it: ${reasonOf(error)}`, {
         cause: error,
       });
     }

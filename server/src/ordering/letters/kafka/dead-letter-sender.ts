@@ -4,8 +4,8 @@
  */
 import { setTimeout as sleep } from 'node:timers/promises';
 import { compatibilityPartitioner, type MessageToProduce, Producer } from '@platformatic/kafka';
-import { reasonOf } from '../../../events/kafka/kafka-topics.ts';
-import { isTooLarge, isUnknownTopic } from '../../../events/kafka/send-errors.ts';
+import { connectionOf, hearingErrors, type KafkaAccess } from '../../../events/kafka/kafka-access.ts';
+import { isTooLarge, isUnknownTopic, reasonOf } from '../../../events/kafka/kafka-errors.ts';
 import type { TopicNames } from '../../../events/topics.ts';
 import type { DeadLetter, DeadLetters } from '../dead-letters.ts';
 
@@ -21,8 +21,7 @@ const REQUEST_MS_MAX = 10_000;
 const REASON_LENGTH_MAX = 2_000;
 
 export interface DeadLetterSenderParts {
-  /** `host:port` each. */
-  brokers: readonly string[];
+  kafka: KafkaAccess;
   names: TopicNames;
   letters: Pick<DeadLetters, 'unsent' | 'sent'>;
   /** Whether this process is the one that sends. Two of them send letters twice, and lose none. */
@@ -42,22 +41,24 @@ export class DeadLetterSender {
 
   constructor(parts: DeadLetterSenderParts) {
     this.#parts = parts;
-    this.#producer = new Producer({
-      clientId: 'holdfast-dead-letters',
-      bootstrapBrokers: [...parts.brokers],
-      idempotent: true,
-      // As Java's: a key is where its other producers put it.
-      partitioner: compatibilityPartitioner,
-      serializers: {
-        key: (key) => key,
-        value: (value) => value,
-        headerKey: (name) => Buffer.from(name ?? ''),
-        headerValue: (text) => Buffer.from(text ?? ''),
-      },
-      retries: CLIENT_RETRIES,
-      retryDelay: CLIENT_RETRY_MS,
-      requestTimeout: REQUEST_MS_MAX,
-    });
+    this.#producer = hearingErrors(
+      new Producer({
+        clientId: 'holdfast-dead-letters',
+        ...connectionOf(parts.kafka),
+        idempotent: true,
+        // As Java's: a key is where its other producers put it.
+        partitioner: compatibilityPartitioner,
+        serializers: {
+          key: (key) => key,
+          value: (value) => value,
+          headerKey: (name) => Buffer.from(name ?? ''),
+          headerValue: (text) => Buffer.from(text ?? ''),
+        },
+        retries: CLIENT_RETRIES,
+        retryDelay: CLIENT_RETRY_MS,
+        requestTimeout: REQUEST_MS_MAX,
+      }),
+    );
   }
 
   start(): void {
