@@ -3,7 +3,7 @@ import { afterAll, beforeAll } from 'vitest';
 import { freshDatabase } from '../support/mariadb-database.ts';
 import { type MariadbTestServer, startMariadb } from '../support/servers/mariadb.ts';
 import { type RedisTestServer, startRedis } from '../support/servers/redis.ts';
-import { type RedisClusterServers, startRedisCluster } from '../support/servers/redis-cluster.ts';
+import { NO_FAILOVER, type RedisClusterServers, startRedisCluster } from '../support/servers/redis-cluster.ts';
 import { describeWith } from '../support/servers/servers.ts';
 import { ClusterPipeline } from './cluster-pipeline.ts';
 import { everyScenario } from './every-scenario.ts';
@@ -30,7 +30,7 @@ describeWith(['redis', 'mariadb'], 'a Redis Cluster and MariaDB', () => {
   let redis: RedisClusterServers;
   let mariadb: MariadbTestServer;
   beforeAll(async () => {
-    [redis, mariadb] = await Promise.all([startRedisCluster(), startMariadb()]);
+    [redis, mariadb] = await Promise.all([startRedisCluster({ settings: NO_FAILOVER }), startMariadb()]);
   }, 90_000);
   afterAll(() => Promise.all([redis.stop(), mariadb.stop()]));
 

@@ -8,7 +8,7 @@ import { WINDOW_BOUNDS, type WindowBounds } from '../../src/stock/operation-memo
 import type { RedisTarget } from '../../src/stock/redis/open-redis.ts';
 import { EngineRig } from '../stock/redis/engine-rig.ts';
 import { startRedis } from '../support/servers/redis.ts';
-import { startRedisCluster } from '../support/servers/redis-cluster.ts';
+import { NO_FAILOVER, startRedisCluster } from '../support/servers/redis-cluster.ts';
 import { describeWith } from '../support/servers/servers.ts';
 import { EngineRun } from './engine-run.ts';
 import { RedisTwin } from './redis-twin.ts';
@@ -37,7 +37,7 @@ const TOPOLOGIES: { name: string; runs: number; start: () => Promise<Servers> }[
     name: 'a Cluster',
     runs: Math.ceil(RUNS / 10),
     start: async () => {
-      const cluster = await startRedisCluster();
+      const cluster = await startRedisCluster({ settings: NO_FAILOVER });
       return { target: { kind: 'cluster', urls: cluster.urls }, stop: () => cluster.stop() };
     },
   },

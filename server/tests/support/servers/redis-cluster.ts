@@ -14,6 +14,9 @@ const MASTERS = 3;
 const NODE_ID_BYTES = 20;
 const OK_MS_MAX = 60_000;
 
+/** A busy machine silences a master for a second, and its replica may lack what it said last. */
+export const NO_FAILOVER: ServerSettings = { 'cluster-node-timeout': '60000' };
+
 export interface RedisClusterOptions {
   /** More lines of each node's redis.conf, or others than usual. */
   settings?: ServerSettings;
