@@ -2,12 +2,11 @@
 import { rmSync } from 'node:fs';
 import { join } from 'node:path';
 import { DatabaseSync } from 'node:sqlite';
-import { afterAll, beforeAll, describe } from 'vitest';
 import { MariadbCatalog } from '../../src/catalog/mariadb/mariadb-catalog.ts';
 import { openMariadb } from '../../src/ledger/mariadb/open-mariadb.ts';
+import { describeDatabases } from '../support/describe-databases.ts';
 import { freshDatabase } from '../support/mariadb-database.ts';
-import { type MariadbTestServer, startMariadb } from '../support/servers/mariadb.ts';
-import { describeWith } from '../support/servers/servers.ts';
+import type { MariadbTestServer } from '../support/servers/mariadb.ts';
 import { Pipeline, temporaryFolder } from './pipeline.ts';
 
 export interface CatalogFixture {
@@ -20,15 +19,7 @@ export interface CatalogFixture {
 
 /** Runs a suite once for each adapter. */
 export function describeCatalogs(name: string, suite: (fresh: () => Promise<CatalogFixture>) => void): void {
-  describe(`${name}, sqlite`, () => suite(sqliteFixture));
-  describeWith(['mariadb'], `${name}, mariadb`, () => {
-    let server: MariadbTestServer;
-    beforeAll(async () => {
-      server = await startMariadb();
-    });
-    afterAll(() => server.stop());
-    suite(() => mariadbFixture(server));
-  });
+  describeDatabases(name, { sqlite: sqliteFixture, mariadb: mariadbFixture }, suite);
 }
 
 async function sqliteFixture(): Promise<CatalogFixture> {

@@ -4,16 +4,15 @@ import { tmpdir } from 'node:os';
 import { join } from 'node:path';
 import { DatabaseSync } from 'node:sqlite';
 import { createConnection } from 'mariadb';
-import { afterAll, beforeAll, describe } from 'vitest';
 import type { Ledger, PartitionRecord } from '../../src/ledger/ledger.ts';
 import { MariadbLedger } from '../../src/ledger/mariadb/mariadb-ledger.ts';
 import type { SharedRecord, SharedRow } from '../../src/ledger/shared-ledger.ts';
 import { SqliteLedger } from '../../src/ledger/sqlite/sqlite-ledger.ts';
 import type { SharedHead } from '../../src/stock/shared-engine.ts';
 import type { RecordedHead } from '../../src/stock/stock-engine.ts';
+import { describeDatabases } from '../support/describe-databases.ts';
 import { freshDatabase } from '../support/mariadb-database.ts';
-import { type MariadbTestServer, startMariadb } from '../support/servers/mariadb.ts';
-import { describeWith } from '../support/servers/servers.ts';
+import type { MariadbTestServer } from '../support/servers/mariadb.ts';
 
 /** An installation's ledger, which may be opened any number of times. */
 export interface LedgerFixture {
@@ -25,15 +24,7 @@ export interface LedgerFixture {
 
 /** Runs a suite once for each adapter. */
 export function describeLedgers(name: string, suite: (fresh: () => Promise<LedgerFixture>) => void): void {
-  describe(`${name}, sqlite`, () => suite(sqliteFixture));
-  describeWith(['mariadb'], `${name}, mariadb`, () => {
-    let server: MariadbTestServer;
-    beforeAll(async () => {
-      server = await startMariadb();
-    });
-    afterAll(() => server.stop());
-    suite(() => mariadbFixture(server));
-  });
+  describeDatabases(name, { sqlite: sqliteFixture, mariadb: mariadbFixture }, suite);
 }
 
 async function sqliteFixture(): Promise<LedgerFixture> {

@@ -1,16 +1,15 @@
 /** The inboxes that this run tests, each empty, beside a ledger of their own. */
 import { rmSync } from 'node:fs';
 import { join } from 'node:path';
-import { afterAll, beforeAll, describe } from 'vitest';
 import { openMariadb } from '../../src/ledger/mariadb/open-mariadb.ts';
 import { SqliteLedger } from '../../src/ledger/sqlite/sqlite-ledger.ts';
 import { Inbox, type InboxStore, type NewInboxEvent } from '../../src/ordering/inbox/inbox.ts';
 import { MariadbInboxStore } from '../../src/ordering/inbox/mariadb/mariadb-inbox-store.ts';
 import { SqliteInboxStore } from '../../src/ordering/inbox/sqlite/sqlite-inbox-store.ts';
 import { temporaryFolder } from '../catalog/pipeline.ts';
+import { describeDatabases } from '../support/describe-databases.ts';
 import { freshDatabase } from '../support/mariadb-database.ts';
-import { type MariadbTestServer, startMariadb } from '../support/servers/mariadb.ts';
-import { describeWith } from '../support/servers/servers.ts';
+import type { MariadbTestServer } from '../support/servers/mariadb.ts';
 
 export interface OpenedStore {
   store: InboxStore;
@@ -26,15 +25,7 @@ export interface StoreFixture {
 
 /** Runs a suite once for each adapter. */
 export function describeInboxStores(name: string, suite: (fresh: () => Promise<StoreFixture>) => void): void {
-  describe(`${name}, sqlite`, () => suite(async () => sqliteStores()));
-  describeWith(['mariadb'], `${name}, mariadb`, () => {
-    let server: MariadbTestServer;
-    beforeAll(async () => {
-      server = await startMariadb();
-    });
-    afterAll(() => server.stop());
-    suite(() => mariadbStores(server));
-  });
+  describeDatabases(name, { sqlite: async () => sqliteStores(), mariadb: mariadbStores }, suite);
 }
 
 export function sqliteStores(): StoreFixture {

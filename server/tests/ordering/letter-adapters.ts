@@ -2,16 +2,15 @@
 import { mkdtempSync, rmSync } from 'node:fs';
 import { tmpdir } from 'node:os';
 import { join } from 'node:path';
-import { afterAll, beforeAll, describe } from 'vitest';
 import { type MariadbConnections, openMariadb } from '../../src/ledger/mariadb/open-mariadb.ts';
 import { SqliteLedger } from '../../src/ledger/sqlite/sqlite-ledger.ts';
 import type { DeadLetters, NewLetter } from '../../src/ordering/letters/dead-letters.ts';
 import { mariadbLetterStore } from '../../src/ordering/letters/mariadb/mariadb-letter-store.ts';
 import { sqliteLetterStore } from '../../src/ordering/letters/sqlite/sqlite-letter-store.ts';
 import { type LetterStore, StoredDeadLetters } from '../../src/ordering/letters/stored-dead-letters.ts';
+import { describeDatabases } from '../support/describe-databases.ts';
 import { freshDatabase } from '../support/mariadb-database.ts';
-import { type MariadbTestServer, startMariadb } from '../support/servers/mariadb.ts';
-import { describeWith } from '../support/servers/servers.ts';
+import type { MariadbTestServer } from '../support/servers/mariadb.ts';
 
 export interface LetterFixture {
   letters: DeadLetters;
@@ -24,15 +23,7 @@ export interface LetterFixture {
 
 /** Runs a suite once for each adapter. */
 export function describeLetters(name: string, suite: (fresh: () => Promise<LetterFixture>) => void): void {
-  describe(`${name}, sqlite`, () => suite(sqliteFixture));
-  describeWith(['mariadb'], `${name}, mariadb`, () => {
-    let server: MariadbTestServer;
-    beforeAll(async () => {
-      server = await startMariadb();
-    });
-    afterAll(() => server.stop());
-    suite(() => mariadbFixture(server));
-  });
+  describeDatabases(name, { sqlite: sqliteFixture, mariadb: mariadbFixture }, suite);
 }
 
 async function sqliteFixture(): Promise<LetterFixture> {
