@@ -1,7 +1,5 @@
-import { type Connection, SqlError } from 'mariadb';
-import { LedgerUnavailable } from '../../ledger/ledger.ts';
-import { reasonOf } from '../../ledger/mariadb/mariadb-errors.ts';
-import { CommitUnknown, transact } from '../../ledger/mariadb/mariadb-transaction.ts';
+import type { Connection } from 'mariadb';
+import { transactOrRefuse } from '../../ledger/mariadb/mariadb-transaction.ts';
 import type { MariadbConnections } from '../../ledger/mariadb/open-mariadb.ts';
 import type { Page, PageRequest } from '../../projections/history-reads.ts';
 import { decodePageCursor, encodePageCursor } from '../../projections/page-cursor.ts';
@@ -115,14 +113,8 @@ export class MariadbCatalog implements Catalog {
     return pageOf(rows.map(auditRowOf), limit, (row) => encodePageCursor('master-audit', [row.id]));
   }
 
-  /** What the database refused is rolled back for certain; only a commit without an answer leaves that open. */
-  async #write<T>(work: (connection: Connection) => Promise<T>): Promise<T> {
-    try {
-      return await transact(this.#connections.writer, work);
-    } catch (error) {
-      if (error instanceof CommitUnknown) throw new LedgerUnavailable(error.message, error);
-      if (!(error instanceof SqlError || error instanceof LedgerUnavailable)) throw error;
-      throw new CatalogUnavailable(`master data cannot be written now: ${reasonOf(error)}`);
-    }
+  #write<T>(work: (connection: Connection) => Promise<T>): Promise<T> {
+    const refused = (reason: string) => new CatalogUnavailable(`master data cannot be written now: ${reason}`);
+    return transactOrRefuse(this.#connections.writer, work, refused);
   }
 }

@@ -97,14 +97,18 @@ export class MariadbPool {
     }
   }
 
-  /** One statement that changes nothing, tried once more when the connection turns out to be dead. */
-  async read<T>(sql: string, values: readonly unknown[] = [], timeoutMs = USE_MS_MAX): Promise<T[]> {
-    const query = (connection: Connection) => connection.query<T[]>(sql, values);
+  /** One statement that changes nothing, as `look`. */
+  read<T>(sql: string, values: readonly unknown[] = [], timeoutMs = USE_MS_MAX): Promise<T[]> {
+    return this.look((connection) => connection.query<T[]>(sql, values), timeoutMs);
+  }
+
+  /** As `use`, for work that changes nothing: done once more when the connection turns out to be dead. */
+  async look<T>(work: (connection: Connection) => Promise<T>, timeoutMs = USE_MS_MAX): Promise<T> {
     try {
-      return await this.use(query, timeoutMs);
+      return await this.use(work, timeoutMs);
     } catch (error) {
       if (!(error instanceof LedgerUnavailable) || this.#closed) throw error;
-      return await this.use(query, timeoutMs);
+      return await this.use(work, timeoutMs);
     }
   }
 

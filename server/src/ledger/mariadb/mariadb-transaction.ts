@@ -1,4 +1,5 @@
-import type { Connection } from 'mariadb';
+import { type Connection, SqlError } from 'mariadb';
+import { LedgerUnavailable } from '../ledger.ts';
 import { isConnectionLost, isContention, reasonOf } from './mariadb-errors.ts';
 import type { MariadbPool } from './mariadb-pool.ts';
 
@@ -32,6 +33,25 @@ export async function transact<T>(
     } catch (error) {
       if (attempt === ATTEMPTS_MAX || !(isContention(error) || isConnectionLost(error))) throw error;
     }
+  }
+}
+
+/**
+ * As `transact`, for tables beside the entries: what the database refused is rolled back for certain; only a commit
+ * without an answer leaves that open.
+ * @throws what `refused` makes of the reason: nothing was done; LedgerUnavailable: it is not known; what `work` throws
+ */
+export async function transactOrRefuse<T>(
+  pool: MariadbPool,
+  work: (connection: Connection) => Promise<T>,
+  refused: (reason: string) => Error,
+): Promise<T> {
+  try {
+    return await transact(pool, work);
+  } catch (error) {
+    if (error instanceof CommitUnknown) throw new LedgerUnavailable(error.message, error);
+    if (!(error instanceof SqlError || error instanceof LedgerUnavailable)) throw error;
+    throw refused(reasonOf(error));
   }
 }
 

@@ -1,8 +1,6 @@
-import { type Connection, SqlError } from 'mariadb';
+import type { Connection } from 'mariadb';
 import type { ConsumedTopic } from '../../../events/topics.ts';
-import { LedgerUnavailable } from '../../../ledger/ledger.ts';
-import { reasonOf } from '../../../ledger/mariadb/mariadb-errors.ts';
-import { CommitUnknown, transact } from '../../../ledger/mariadb/mariadb-transaction.ts';
+import { transactOrRefuse } from '../../../ledger/mariadb/mariadb-transaction.ts';
 import { type InsertTarget, insertRows } from '../../../ledger/mariadb/multi-row-insert.ts';
 import type { MariadbConnections } from '../../../ledger/mariadb/open-mariadb.ts';
 import { type InboxEvent, type InboxQuery, type InboxStore, InboxUnavailable, type NewInboxEvent } from '../inbox.ts';
@@ -48,14 +46,7 @@ export class MariadbInboxStore implements InboxStore {
     return new Map(rows.map(({ topic, count }) => [topic, count]));
   }
 
-  /** What the database refused is rolled back for certain; only a commit without an answer leaves that open. */
-  async #write<T>(work: (connection: Connection) => Promise<T>): Promise<T> {
-    try {
-      return await transact(this.#connections.writer, work);
-    } catch (error) {
-      if (error instanceof CommitUnknown) throw new LedgerUnavailable(error.message, error);
-      if (!(error instanceof SqlError || error instanceof LedgerUnavailable)) throw error;
-      throw new InboxUnavailable(reasonOf(error));
-    }
+  #write<T>(work: (connection: Connection) => Promise<T>): Promise<T> {
+    return transactOrRefuse(this.#connections.writer, work, (reason) => new InboxUnavailable(reason));
   }
 }

@@ -1,8 +1,6 @@
-import { type Connection, SqlError } from 'mariadb';
+import type { Connection } from 'mariadb';
 import { CatalogUnavailable } from '../../../catalog/catalog.ts';
-import { LedgerUnavailable } from '../../../ledger/ledger.ts';
-import { reasonOf } from '../../../ledger/mariadb/mariadb-errors.ts';
-import { CommitUnknown, transact } from '../../../ledger/mariadb/mariadb-transaction.ts';
+import { transactOrRefuse } from '../../../ledger/mariadb/mariadb-transaction.ts';
 import type { MariadbConnections } from '../../../ledger/mariadb/open-mariadb.ts';
 import { LetterStatements, type LetterWork } from '../letter-work.ts';
 import type { LetterStore } from '../stored-dead-letters.ts';
@@ -16,23 +14,11 @@ const statements = new LetterStatements({
 /** Dead letters in the ledger's database; what was acknowledged is seen by every process. */
 export function mariadbLetterStore({ reader, writer }: MariadbConnections): LetterStore {
   return {
-    async change(name, ...args) {
-      try {
-        return await transact(writer, (connection) => carryOut(connection, workOf(name, args)));
-      } catch (error) {
-        if (error instanceof CommitUnknown) throw new LedgerUnavailable(error.message, error);
-        if (!(error instanceof SqlError || error instanceof LedgerUnavailable)) throw error;
-        throw new CatalogUnavailable(`dead letters cannot be written now: ${reasonOf(error)}`);
-      }
+    change(name, ...args) {
+      const refused = (reason: string) => new CatalogUnavailable(`dead letters cannot be written now: ${reason}`);
+      return transactOrRefuse(writer, (connection) => carryOut(connection, workOf(name, args)), refused);
     },
-    async read(name, ...args) {
-      const once = () => reader.use((connection) => carryOut(connection, workOf(name, args)));
-      // A connection that died while it was idle tells only when it is used.
-      return once().catch((error: unknown) => {
-        if (error instanceof LedgerUnavailable) return once();
-        throw error;
-      });
-    },
+    read: (name, ...args) => reader.look((connection) => carryOut(connection, workOf(name, args))),
   };
 }
 
