@@ -1,11 +1,10 @@
 import { setTimeout as sleep } from 'node:timers/promises';
 import { compatibilityPartitioner, Producer } from '@platformatic/kafka';
+import { BATCH_BYTES, fitting } from '../broker-batch.ts';
 import { connectionOf, hearingErrors, type KafkaAccess } from './kafka-access.ts';
 import { isTooLarge, isUnknownTopic, reasonOf } from './kafka-errors.ts';
 
 const MESSAGES_PER_SEND = 1_000;
-/** A broker takes 1 MiB for one batch of a partition unless it is told otherwise. */
-const BYTES_PER_SEND = 512 * 1024;
 const BYTES_PER_SEND_MIN = 16 * 1024;
 const RETRY_MS_MIN = 100;
 const RETRY_MS_MAX = 2_000;
@@ -49,7 +48,7 @@ export class ProducerLane {
   #calls: LaneCall[] = [];
   #next = 0;
   #running = false;
-  #bytesPerSend = BYTES_PER_SEND;
+  #bytesPerSend = BATCH_BYTES;
   #sending: { since: number; reason: string | null } | null = null;
 
   constructor(parts: LaneParts) {
@@ -122,17 +121,15 @@ export class ProducerLane {
     this.#next = 0;
   }
 
-  /** How many of the next messages go together; one at least, however large. */
   #fitting(): number {
-    let count = 0;
-    let bytes = 0;
-    while (count < MESSAGES_PER_SEND) {
-      const message = this.#messages[this.#next + count];
-      bytes += message?.value.length ?? 0;
-      if (message === undefined || (count > 0 && bytes > this.#bytesPerSend)) break;
-      count += 1;
-    }
-    return count;
+    return fitting({
+      messages: this.#messages,
+      from: this.#next,
+      countMax: MESSAGES_PER_SEND,
+      bytesMax: this.#bytesPerSend,
+      // Of a text its characters, which are known; what is too much after all is sent in halves.
+      bytesOf: ({ value }) => value.length,
+    });
   }
 
   /** Resolves once they are accepted, or the lane is closed. */

@@ -3,7 +3,7 @@
 import type { Handling, OrderHandling } from '../handling/handling.ts';
 import type { NewLetter } from '../letters/dead-letters.ts';
 import { marked, toldReason } from '../messages/foreign-text.ts';
-import type { ConsumedMessage, OrderMessage, ReadResult } from '../messages/message.ts';
+import { type ConsumedMessage, type OrderMessage, orderIdOf, type ReadResult } from '../messages/message.ts';
 import type { LetterBox } from './letter-box.ts';
 
 /** Of failures while all is well; then it is parked. */
@@ -135,9 +135,8 @@ export class MessageCourse {
 
   #letterOf(message: OrderMessage, code: NewLetter['code'], reason: string): NewLetter & { key: string } {
     const { key, eventId, body } = message;
-    const orderId = 'orderId' in body ? body.orderId : null;
-    const { hqId } = body;
-    return { message: this.#message, key, hqId, orderId, eventId, code, reason, attempts: this.#tries };
+    const ids = { hqId: body.hqId, orderId: orderIdOf(body), eventId };
+    return { message: this.#message, key, ...ids, code, reason, attempts: this.#tries };
   }
 
   #unreadable({ code, reason, hqId, orderId, eventId }: ReadResult & { ok: false }): NewLetter {

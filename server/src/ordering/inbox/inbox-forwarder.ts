@@ -1,12 +1,11 @@
 import { setTimeout as delay } from 'node:timers/promises';
+import { fitting } from '../../events/broker-batch.ts';
 import type { EventKeys } from '../../events/encryption/event-keys.ts';
 import type { DeadLetters, NewLetter } from '../letters/dead-letters.ts';
-import type { ConsumedMessage, ReadMessage } from '../messages/message.ts';
+import { type ConsumedMessage, orderIdOf, type ReadMessage } from '../messages/message.ts';
 import type { Inbox, InboxEvent } from './inbox.ts';
 
 const FORWARD_MAX = 256;
-/** A broker takes 1 MiB for one batch of a partition unless it is told otherwise. */
-const SEND_LENGTH_MAX = 512 * 1024;
 /** What another node took in is found after this. */
 const POLL_MS = 100;
 const RETRY_MS = 500;
@@ -103,7 +102,7 @@ export class InboxForwarder {
     const { inbox } = this.#parts;
     const waiting = await inbox.store.read({ afterId: 0, limit: FORWARD_MAX });
     if (waiting.length === 0) return false;
-    const events = waiting.slice(0, fitting(waiting));
+    const events = waiting.slice(0, fitting({ messages: waiting, bytesOf: ({ text }) => Buffer.byteLength(text) }));
     const messages: ForwardedMessage[] = [];
     for (const event of events) {
       const message = await this.#sealed(event);
@@ -141,24 +140,11 @@ export class InboxForwarder {
 
   async #park(message: ForwardedMessage, why: Pick<NewLetter, 'code' | 'reason'>): Promise<void> {
     const read = this.#parts.readMessage(message);
-    const { hqId, orderId } = read.ok ? idsOf(read.message.body) : read;
+    const { hqId } = read.ok ? read.message.body : read;
+    const orderId = read.ok ? orderIdOf(read.message.body) : read.orderId;
     const { eventId } = read.ok ? read.message : read;
     await this.#parts.deadLetters.park({ message, key: null, hqId, orderId, eventId, ...why, attempts: 1 });
   }
-}
-
-/** How many of the first go together; one at least, however large. */
-function fitting(events: readonly InboxEvent[]): number {
-  let length = 0;
-  const beyond = events.findIndex(({ text }) => {
-    length += text.length;
-    return length > SEND_LENGTH_MAX;
-  });
-  return beyond < 0 ? events.length : Math.max(1, beyond);
-}
-
-function idsOf(body: { hqId: string; orderId?: string }): { hqId: string; orderId: string | null } {
-  return { hqId: body.hqId, orderId: body.orderId ?? null };
 }
 
 function messageOf({ id, topic, key, text, at }: InboxEvent): ForwardedMessage {

@@ -1,6 +1,6 @@
 /** Dead letters for people: what they are shown of one, and what they may do with it. */
 
-import type { ConsumedMessage, ReadMessage } from '../messages/message.ts';
+import { type ConsumedMessage, orderIdOf, type ReadMessage } from '../messages/message.ts';
 import type { DeadLetter, DeadLetters } from './dead-letters.ts';
 import { VALUE_BYTES_MAX } from './letter-rows.ts';
 import type { Redrive, Redriven } from './redrive.ts';
@@ -132,7 +132,7 @@ export class LetterDesk {
     if (!read.ok) return { status: 'unreadable', code: read.code, reason: read.reason };
     const { topic, eventId, body } = read.message;
     if (hqId !== null && body.hqId !== hqId) return { status: 'foreign-hq', hqId: body.hqId };
-    const orderId = body.kind === 'sku-created' ? null : body.orderId;
+    const orderId = orderIdOf(body);
     if (letter.orderId !== null && orderId !== letter.orderId) {
       const reason = `it is about the order ${orderId}, but the letter is about ${letter.orderId}`;
       return { status: 'unreadable', code: 'INVALID', reason };

@@ -41,6 +41,11 @@ export type OrderEventBody =
   /** `initialStock` 0: none. `storeId` is the HQ pool's where none is named. */
   | { kind: 'sku-created'; hqId: string; skuId: string; name: string; initialStock: number; storeId: string };
 
+/** Null: it is about a product. */
+export function orderIdOf(body: OrderEventBody): string | null {
+  return body.kind === 'sku-created' ? null : body.orderId;
+}
+
 /** A message that could be read. */
 export interface OrderMessage {
   topic: ConsumedTopic;

@@ -1,13 +1,9 @@
-import { compatibilityPartitioner, Producer } from '@platformatic/kafka';
-import { connectionOf, hearingErrors, type KafkaAccess } from '../../../events/kafka/kafka-access.ts';
+import type { Producer } from '@platformatic/kafka';
+import { answeringProducer } from '../../../events/kafka/answering-producer.ts';
+import type { KafkaAccess } from '../../../events/kafka/kafka-access.ts';
 import { isTooLarge, isUnknownTopic, reasonOf } from '../../../events/kafka/kafka-errors.ts';
 import type { TopicNames } from '../../../events/topics.ts';
 import type { ForwardedMessage, InboxBroker } from '../inbox-forwarder.ts';
-
-const REQUEST_MS_MAX = 10_000;
-/** Of a send by the client itself; past it the forwarder says that Kafka is away, and sends again. */
-const CLIENT_RETRIES = 3;
-const CLIENT_RETRY_MS = 200;
 
 export interface KafkaInboxBrokerParts {
   kafka: KafkaAccess;
@@ -15,28 +11,13 @@ export interface KafkaInboxBrokerParts {
   onMissingTopic: () => void;
 }
 
-const utf8 = (text: string | undefined) => Buffer.from(text ?? '');
-
-/** One send under way, as of every lane of the relay: only so does a key keep its order when a broker dies. */
 export class KafkaInboxBroker implements InboxBroker {
   readonly #parts: KafkaInboxBrokerParts;
   readonly #producer: Producer<string, Buffer, string, string>;
 
   constructor(parts: KafkaInboxBrokerParts) {
     this.#parts = parts;
-    this.#producer = hearingErrors(
-      new Producer({
-        clientId: 'holdfast-inbox',
-        ...connectionOf(parts.kafka),
-        idempotent: true,
-        // As Java's: other producers put an order into the same partition.
-        partitioner: compatibilityPartitioner,
-        serializers: { key: utf8, value: (value) => value, headerKey: utf8, headerValue: utf8 },
-        retries: CLIENT_RETRIES,
-        retryDelay: CLIENT_RETRY_MS,
-        requestTimeout: REQUEST_MS_MAX,
-      }),
-    );
+    this.#producer = answeringProducer('holdfast-inbox', parts.kafka);
   }
 
   async send(messages: readonly ForwardedMessage[]): Promise<'taken' | 'too-large'> {

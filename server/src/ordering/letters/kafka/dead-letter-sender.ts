@@ -3,21 +3,17 @@
  * The table is what is redriven from; the topics are for others. While Kafka is away letters wait in the table.
  */
 import { setTimeout as sleep } from 'node:timers/promises';
-import { compatibilityPartitioner, type MessageToProduce, Producer } from '@platformatic/kafka';
-import { connectionOf, hearingErrors, type KafkaAccess } from '../../../events/kafka/kafka-access.ts';
+import type { MessageToProduce, Producer } from '@platformatic/kafka';
+import { fitting } from '../../../events/broker-batch.ts';
+import { answeringProducer } from '../../../events/kafka/answering-producer.ts';
+import type { KafkaAccess } from '../../../events/kafka/kafka-access.ts';
 import { isTooLarge, isUnknownTopic, reasonOf } from '../../../events/kafka/kafka-errors.ts';
 import type { TopicNames } from '../../../events/topics.ts';
 import type { DeadLetter, DeadLetters } from '../dead-letters.ts';
 
 const LETTERS_PER_SEND = 100;
-/** A broker takes 1 MiB for one batch of a partition unless it is told otherwise. */
-const BYTES_PER_SEND = 512 * 1024;
 const LOOK_MS = 500;
 const RETRY_MS = 1_000;
-/** Of one send; past it Kafka is away. */
-const CLIENT_RETRIES = 3;
-const CLIENT_RETRY_MS = 200;
-const REQUEST_MS_MAX = 10_000;
 const REASON_LENGTH_MAX = 2_000;
 
 export interface DeadLetterSenderParts {
@@ -30,35 +26,18 @@ export interface DeadLetterSenderParts {
   log: { warn(message: string): void };
 }
 
-type Message = MessageToProduce<Buffer, Buffer, string, string>;
+type Message = MessageToProduce<string, Buffer, string, string>;
 
 export class DeadLetterSender {
   readonly #parts: DeadLetterSenderParts;
-  readonly #producer: Producer<Buffer, Buffer, string, string>;
+  readonly #producer: Producer<string, Buffer, string, string>;
   readonly #ended = new AbortController();
   #running: Promise<void> | null = null;
   #problem: string | null = null;
 
   constructor(parts: DeadLetterSenderParts) {
     this.#parts = parts;
-    this.#producer = hearingErrors(
-      new Producer({
-        clientId: 'holdfast-dead-letters',
-        ...connectionOf(parts.kafka),
-        idempotent: true,
-        // As Java's: a key is where its other producers put it.
-        partitioner: compatibilityPartitioner,
-        serializers: {
-          key: (key) => key,
-          value: (value) => value,
-          headerKey: (name) => Buffer.from(name ?? ''),
-          headerValue: (text) => Buffer.from(text ?? ''),
-        },
-        retries: CLIENT_RETRIES,
-        retryDelay: CLIENT_RETRY_MS,
-        requestTimeout: REQUEST_MS_MAX,
-      }),
-    );
+    this.#producer = answeringProducer('holdfast-dead-letters', parts.kafka);
   }
 
   start(): void {
@@ -93,7 +72,7 @@ export class DeadLetterSender {
   /** @returns whether there may be more */
   async #sendSome(): Promise<boolean> {
     const waiting = await this.#parts.letters.unsent(LETTERS_PER_SEND);
-    const letters = waiting.slice(0, fitting(waiting));
+    const letters = waiting.slice(0, fitting({ messages: waiting, bytesOf }));
     if (letters.length === 0) return false;
     await this.#send(letters);
     await this.#parts.letters.sent(letters.map(({ id }) => id));
@@ -115,7 +94,7 @@ export class DeadLetterSender {
     const message: Message = {
       topic: this.#parts.names.deadLettersOf(topic),
       headers: this.#headersOf(letter, withValue),
-      ...(key === null ? {} : { key: Buffer.from(key) }),
+      ...(key === null ? {} : { key }),
       ...(value === null || !withValue ? {} : { value: bufferOf(value) }),
     };
     return message;
@@ -149,15 +128,10 @@ export class DeadLetterSender {
   }
 }
 
-/** How many of the first go together; one at least, however large. */
-function fitting(letters: readonly DeadLetter[]): number {
-  let bytes = 0;
-  const beyond = letters.findIndex(({ message: { value, key, headers } }) => {
-    bytes += (value?.byteLength ?? 0) + (key?.length ?? 0);
-    for (const [name, text] of headers) bytes += name.length + text.length;
-    return bytes > BYTES_PER_SEND;
-  });
-  return beyond < 0 ? letters.length : Math.max(1, beyond);
+function bytesOf({ message: { value, key, headers } }: DeadLetter): number {
+  let bytes = (value?.byteLength ?? 0) + (key?.length ?? 0);
+  for (const [name, text] of headers) bytes += name.length + text.length;
+  return bytes;
 }
 
 function bufferOf(bytes: Uint8Array): Buffer {
