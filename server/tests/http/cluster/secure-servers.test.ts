@@ -160,6 +160,17 @@ describeWith(['redis', 'mariadb', 'kafka'], 'servers that are spoken to over TLS
     noSecretIn(lines.join());
   });
 
+  it.each([
+    ['PLAIN', /the password of KAFKA_USERNAME and all that goes to Kafka can be read/],
+    ['SCRAM-SHA-256', /"all that goes to Kafka can be read on its way: set KAFKA_TLS=on/],
+  ])('make a node warn that logs in by %s without them', async (mechanism, warning) => {
+    const lines: string[] = [];
+    const node = await open({ ...plain, KAFKA_SASL_MECHANISM: mechanism, HOLDFAST_ROLES: 'relay' }, lines);
+    await node.stop();
+    expect(lines.join()).toMatch(warning);
+    noSecretIn(lines.join());
+  });
+
   it('cut off a statement that takes too long, or die amid one, and go on', async () => {
     const pool = new MariadbPool(readClusterConfiguration(settings).database, { autocommit: true, connectionsMax: 2 });
     const { mariadb } = cluster.servers;

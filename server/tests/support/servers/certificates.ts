@@ -36,6 +36,11 @@ export class TestAuthority {
     return made;
   }
 
+  /** What is in its certificate's file. */
+  text(): string {
+    return readFileSync(this.certificate, 'utf8');
+  }
+
   /** `names`: as a certificate has them, `DNS:localhost` or `IP:127.0.0.1`; the first is in the files' names. */
   async sign(...names: string[]): Promise<CertificateFiles> {
     const name = (names[0] as string).replace(/^\w+:/, '');
