@@ -17,6 +17,7 @@ import { TestAuthority } from '../../support/servers/certificates.ts';
 import { LOGIN_MS } from '../../support/servers/kafka.ts';
 import { describeWith } from '../../support/servers/servers.ts';
 import { until } from '../../support/servers/until.ts';
+import { TcpProxy } from '../../support/tcp-proxy.ts';
 import { ServedNode } from '../support/served-node.ts';
 import { HQ, OrderSender, placed } from './support/order-events.ts';
 
@@ -137,6 +138,20 @@ describeWith(['redis', 'mariadb', 'kafka'], 'servers that are spoken to over TLS
     noSecretIn(lines.join());
   });
 
+  it('end no process when they end a connection amid a login', async () => {
+    const [host = '', port] = kafkaInPlain().split(':');
+    const proxy = await TcpProxy.to({ host, port: Number(port) });
+    proxy.onClientData = (_data, pair) => pair.reset();
+    const topics = topicsOf({ ...plain, KAFKA_BOOTSTRAP_SERVERS: `${host}:${proxy.port}` }, []);
+    try {
+      await topics.start();
+      expect(topics.problem).toMatch(/ECONNRESET/);
+    } finally {
+      await topics.close();
+      await proxy.close();
+    }
+  });
+
   it.each(['PLAIN', 'SCRAM-SHA-256'])('let us in by %s', async (mechanism) => {
     const topics = topicsOf({ KAFKA_SASL_MECHANISM: mechanism }, []);
     await topics.start();
@@ -150,7 +165,7 @@ describeWith(['redis', 'mariadb', 'kafka'], 'servers that are spoken to over TLS
     try {
       await until('it says so', EFFECT_MS_MAX, async () => {
         const { ready, degraded } = node.readiness();
-        const told = degraded.filter((reason) => /Kafka .* it refuses the login: check KAFKA_USERNAME/.test(reason));
+        const reasonLike = degraded.filter((reason) => /Kafka .* it refuses the login: check KAFKA_USERNAME/.test(reason));
         return ready && told.length === 2;
       });
     } finally {
