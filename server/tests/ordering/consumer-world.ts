@@ -3,6 +3,7 @@
  * scheduling: what is under way when, in which order, and how far is committed. Time is the caller's (fake timers).
  */
 import { vi } from 'vitest';
+import { isEncrypted } from '../../src/events/encryption/event-keys.ts';
 import type { ConsumedTopic } from '../../src/events/topics.ts';
 import { OrderConsumer } from '../../src/ordering/consuming/consumer.ts';
 import type { AssignedPartition } from '../../src/ordering/consuming/message-source.ts';
@@ -12,6 +13,8 @@ import { LettersInMemory } from './letters-in-memory.ts';
 
 export const EARLY_MS = 30_000;
 const RUBBISH = 'rubbish';
+/** The reader throws. */
+const UNHEARD_OF = 'unheard of';
 
 /** `topic/partition` */
 export type PartitionName = string;
@@ -45,19 +48,23 @@ export class World {
   handlingMs = (): number => 1;
   ready = true;
 
-  append(partition: PartitionName, key: string | null, { rubbish = false, bytes = 0 } = {}): string {
+  append(
+    partition: PartitionName,
+    key: string | null,
+    { rubbish = false, unheardOf = false, encrypted = false, bytes = 0 } = {},
+  ): string {
     const messages = this.log.get(partition) ?? [];
     this.log.set(partition, messages);
     const [topic = '', number = ''] = partition.split('/');
     const offset = BigInt(messages.length);
     this.#appended += 1;
-    const value = rubbish ? RUBBISH : `${this.#appended} ${' '.repeat(bytes)}`;
+    const value = rubbish ? RUBBISH : unheardOf ? UNHEARD_OF : `${this.#appended} ${' '.repeat(bytes)}`;
     messages.push({
       topic: topic as ConsumedTopic,
       partition: Number(number),
       offset,
       key,
-      headers: new Map(),
+      headers: new Map(encrypted ? [['holdfast-key-id', 'k']] : []),
       value: new TextEncoder().encode(value),
       at: Date.now(),
     });
@@ -201,10 +208,11 @@ function readLogged(message: ConsumedMessage): ReadResult {
   if (text === RUBBISH) {
     return { ok: false, code: 'NOT_JSON', reason: 'rubbish', hqId: null, orderId: null, eventId: null };
   }
+  if (text === UNHEARD_OF) throw new Error(`no reader knows ${text}`);
   const { topic, key } = message;
   const orderId = key ?? 'O-without-key';
   const body = { kind: 'cancelled' as const, hqId: 'HQ001', orderId, reservationId: null, reason: null };
   const eventId = eventIdOf(message);
-  const rest = { source: topic, correlationId: orderId, encrypted: false };
+  const rest = { source: topic, correlationId: orderId, encrypted: isEncrypted(message.headers) };
   return { ok: true, message: { topic, key: orderId, eventId, ...rest, body } };
 }

@@ -116,6 +116,24 @@ describe('a message', () => {
     expect(world.letters.kept).toMatchObject([{ code: 'KEEPS_FAILING', reason: 'a bug' }]);
   });
 
+  it('that was encrypted is parked without what an error says, which may quote it', async () => {
+    world.append(PLACED, 'a', { encrypted: true });
+    world.append(PLACED, 'b', { unheardOf: true });
+    world.append(PLACED, 'c', { unheardOf: true, encrypted: true });
+    world.plan = () => {
+      throw new Error('a bug');
+    };
+    new Member(world).assign(PLACED);
+    await pass(10 * SECOND);
+    expect(new Map(world.letters.kept.map(({ message, reason }) => [message.key, reason]))).toEqual(
+      new Map([
+        ['a', '(not shown: it was encrypted)'],
+        ['b', 'it could not be read: no reader knows unheard of'],
+        ['c', 'it could not be read: (not shown: it was encrypted)'],
+      ]),
+    );
+  });
+
   it.each([
     ['nothing is ready', () => RETRY],
     ['the part itself says so', () => ({ ...RETRY, away: true })],
