@@ -61,7 +61,8 @@ async function encoded(source: MariadbEventSource, names: TopicNames, seq: numbe
   let after = { seq: Math.floor(seq / 2), index: Number.MAX_SAFE_INTEGER };
   while (messages.length < MESSAGES) {
     const { events, position } = await source.readWire(partitionOf(HQ), after, MESSAGES_PER_SEND);
-    for (const { type, key, text } of events) messages.push({ topic: names.ofType(type), key, value: text, headers });
+    for (const { type, key, value } of events)
+      messages.push({ topic: names.ofType(type), key, value: value.toString(), headers });
     after = position;
   }
   await source.close();

@@ -8,10 +8,10 @@ import {
   matches,
   type PlacedEvent,
   WHOLE_ENTRY,
-  type WireEvent,
   wireOf,
 } from './event-source.ts';
 import { eventsOf } from './events-of.ts';
+import { type PackedEvents, packedOf } from './packed-events.ts';
 
 /** Entries that one read looks through at most, so that a filter that matches nothing cannot hold a thread. */
 export const ENTRIES_PER_BATCH = 500;
@@ -26,9 +26,9 @@ export function wireBatchOf(
   entries: readonly StoredEntry[],
   after: EventPosition,
   limit: number,
-): { events: WireEvent[]; position: EventPosition } {
+): { packed: PackedEvents; position: EventPosition } {
   const { events, position } = batchOf(entries, after, EVERYTHING, limit);
-  return { events: events.map(({ event }) => wireOf(event)), position };
+  return { packed: packedOf(events.map(({ event }) => wireOf(event))), position };
 }
 
 /** The matching events of these entries after a position, at most `limit`. */

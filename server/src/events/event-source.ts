@@ -34,13 +34,13 @@ export interface WireEvent {
   type: string;
   /** Events of one key keep their order. */
   key: string;
-  /** The whole CloudEvent, structured JSON. */
-  text: string;
+  /** The whole CloudEvent, structured JSON in UTF-8. */
+  value: Buffer;
 }
 
 export function wireOf(event: StockEvent): WireEvent {
   const { id, type, partitionkey: key, data } = event;
-  return { id, hqId: String(data.hqId), type, key, text: JSON.stringify(event) };
+  return { id, hqId: String(data.hqId), type, key, value: Buffer.from(JSON.stringify(event)) };
 }
 
 /** Derives events from recorded entries, away from the event loop that serves requests. */

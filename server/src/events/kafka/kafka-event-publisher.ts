@@ -8,8 +8,8 @@ import { type LaneCall, type LaneMessage, ProducerLane } from './producer-lane.t
 
 /** 200 000 messages of 750 bytes on two cores, the broker beside it: 116 k/s with one, 137 k/s with two, 144 k/s with four. */
 const LANES = 4;
-/** Batches of one partition that wait or are on their way. */
-const CALLS_AT_ONCE = 4;
+/** Batches of one partition that wait or are on their way: the more, the fuller are the sends of each lane. */
+const CALLS_AT_ONCE = 8;
 /** Messages that are not accepted after this time: Kafka is away. */
 const AWAY_MS = 2_000;
 
@@ -70,11 +70,11 @@ export class KafkaEventPublisher implements EventPublisher<WireEvent> {
     await Promise.all(this.#lanes.map((lane) => lane.close()));
   }
 
-  #messageOf({ id, hqId, type, key, text }: WireEvent): LaneMessage {
+  #messageOf({ id, hqId, type, key, value: plain }: WireEvent): LaneMessage {
     const { names, encryption } = this.#parts;
     const topic = names.ofType(type);
-    if (encryption === null) return { topic, key, value: text, headers: PLAIN };
-    const { headers, value } = encryption.encrypt({ hqId, topic: type, eventId: id, value: text });
+    if (encryption === null) return { topic, key, value: plain, headers: PLAIN };
+    const { headers, value } = encryption.encrypt({ hqId, topic: type, eventId: id, value: plain });
     const encoded = [...headers].map(([name, of]) => [Buffer.from(name), Buffer.from(of)] as const);
     return { topic, key, value, headers: new Map([[CONTENT_TYPE, ENCRYPTED], ...encoded]) };
   }

@@ -15,7 +15,7 @@ const REQUEST_MS_MAX = 10_000;
 export interface LaneMessage {
   topic: string;
   key: string;
-  value: string | Buffer;
+  value: Buffer;
   /** Encoded already: most are those of every message. */
   headers: Map<Buffer, Buffer>;
 }
@@ -41,7 +41,7 @@ export interface LaneCall {
  */
 export class ProducerLane {
   readonly #parts: LaneParts;
-  readonly #producer: Producer<string, string | Buffer, Buffer, Buffer>;
+  readonly #producer: Producer<string, Buffer, Buffer, Buffer>;
   readonly #ended = new AbortController();
   #messages: LaneMessage[] = [];
   /** Of each message. */
@@ -54,13 +54,13 @@ export class ProducerLane {
   constructor(parts: LaneParts) {
     this.#parts = parts;
     this.#producer = hearingErrors(
-      new Producer<string, string | Buffer, Buffer, Buffer>({
+      new Producer<string, Buffer, Buffer, Buffer>({
         clientId: 'holdfast-relay',
         ...connectionOf(parts.kafka),
         idempotent: true,
         // As Java's: whoever else writes these topics puts a key into the same partition.
         partitioner: compatibilityPartitioner,
-        serializers: { key: asBytes, value: asBytes, headerKey: asIs, headerValue: asIs },
+        serializers: { key: asBytes, value: asIs, headerKey: asIs, headerValue: asIs },
         retries: CLIENT_RETRIES,
         retryDelay: (_client, _operation, attempt, _retries, error) => this.#repeated(attempt, error),
         requestTimeout: REQUEST_MS_MAX,
@@ -167,10 +167,10 @@ export class ProducerLane {
   }
 }
 
-function asBytes(value: string | Buffer | undefined): Buffer | undefined {
-  return typeof value === 'string' ? Buffer.from(value) : value;
+function asBytes(key: string | undefined): Buffer | undefined {
+  return key === undefined ? undefined : Buffer.from(key);
 }
 
-function asIs(header: Buffer | undefined): Buffer | undefined {
-  return header;
+function asIs(bytes: Buffer | undefined): Buffer | undefined {
+  return bytes;
 }

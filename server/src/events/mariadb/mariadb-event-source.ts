@@ -1,9 +1,13 @@
 import { LedgerUnavailable } from '../../ledger/ledger.ts';
 import type { MariadbAccess } from '../../ledger/mariadb/mariadb-pool.ts';
 import { ThreadClient } from '../../threads/thread-client.ts';
+import type { wireBatchOf } from '../event-batch.ts';
 import type { EventFilter } from '../event-feed.ts';
 import type { EventBatch, EventPosition, EventSource, WireEvent } from '../event-source.ts';
+import { unpacked } from '../packed-events.ts';
 import type { ReadEvents } from '../relay-line.ts';
+
+type PackedBatch = ReturnType<typeof wireBatchOf>;
 
 /** Derives events in a thread of its own, with its own connections (`event-thread.ts`). */
 export class MariadbEventSource implements EventSource {
@@ -22,8 +26,10 @@ export class MariadbEventSource implements EventSource {
    * All events of a partition, encoded in the thread, for a relay whose publisher only sends them.
    * @throws LedgerUnavailable
    */
-  readonly readWire: ReadEvents<WireEvent> = (partition, after, limit) =>
-    this.#ask('wireEvents', partition, after, limit);
+  readonly readWire: ReadEvents<WireEvent> = async (partition, after, limit) => {
+    const { packed, position } = await this.#ask<PackedBatch>('wireEvents', partition, after, limit);
+    return { events: unpacked(packed), position };
+  };
 
   async #ask<T>(method: string, ...args: unknown[]): Promise<T> {
     try {

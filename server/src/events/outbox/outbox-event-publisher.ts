@@ -40,12 +40,12 @@ export class OutboxEventPublisher implements EventPublisher<WireEvent> {
 
   publish(events: readonly WireEvent[]): Promise<void> {
     return this.#outbox.append(
-      events.map(({ id, type, key, text }) => ({
+      events.map(({ id, type, key, value }) => ({
         id,
         aggregatetype: this.#names.ofType(type),
         aggregateid: key,
         type,
-        payload: text,
+        payload: value.toString(),
       })),
     );
   }

@@ -252,7 +252,7 @@ describeWith(['kafka'], 'the relay to Kafka', () => {
   it('keeps what Kafka never takes, says so, and lets other keys pass', async () => {
     const { publisher: to } = await publisher();
     const event = (key: string, length: number): WireEvent => {
-      return { id: key, hqId: 'HQ001', type: 'stock.updated', key, text: 'x'.repeat(length) };
+      return { id: key, hqId: 'HQ001', type: 'stock.updated', key, value: Buffer.alloc(length, 'x') };
     };
     const tooLarge = to.publish([event('large', 2 * 1_024 * 1_024)]).then(
       () => 'accepted',
