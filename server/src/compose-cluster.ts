@@ -136,7 +136,7 @@ class ClusterComposition {
 
   /**
    * Not the one that the engine decides over: there a reading waits for all that was sent before it, so that decisions and
-   * commits take turns (64 in flight: 4.0 × of `FOR UPDATE`, 4.7 × over its own; 256: 5.9 × and 7.1 ×).
+   * commits take turns (short runs, 64 in flight: 4.0 × of `FOR UPDATE`, 4.7 × over its own; 256: 5.9 × and 7.0 ×).
    */
   async #openJournal(scripts: Scripts): Promise<RedisJournal> {
     const { redis, log } = this.#config;
