@@ -6,17 +6,24 @@
 //
 // Suites of servers that this machine cannot have are left out, and named in lines before the last one: `left out: …`.
 //
-// In a run of everything, up to three files of suites on real servers that failed are run once more by themselves, for a busy
-// machine may not give them the time that they need; what passes then is named: `unsteady: …`.
-//
 // HOLDFAST_TEST_SUMMARY names a file that gets the last line too. With HOLDFAST_TEST_COMPLETE=1 a suite that is left out
 // counts as a failure.
 
 import { spawn } from 'node:child_process';
 import { existsSync, mkdtempSync, readFileSync, rmSync, writeFileSync } from 'node:fs';
 import { tmpdir } from 'node:os';
-import { join, relative } from 'node:path';
-import { type Counts, countsAfter, countsOf, secondTries, unsteady, type VitestReport } from './second-try.ts';
+import { join } from 'node:path';
+
+interface Counts {
+  passed: number;
+  failed: number;
+}
+
+interface VitestReport {
+  numPassedTests: number;
+  numFailedTests: number;
+  testResults: { status: string; assertionResults: { status: string }[] }[];
+}
 
 const root = join(import.meta.dirname, '..');
 const inModules = (path: string) => join(root, 'node_modules', path);
@@ -50,36 +57,18 @@ async function suites(filters: string[]): Promise<Counts> {
   console.log('# tests');
   const folder = mkdtempSync(join(tmpdir(), 'holdfast-test-'));
   try {
+    const report = join(folder, 'report.json');
     const leftOut = join(folder, 'left-out.txt');
     process.env.HOLDFAST_TEST_LEFT_OUT = leftOut;
-    const { passed, failed } = await countedSuites(folder, filters);
-    return { passed, failed: failed + nameLeftOut(leftOut) };
+    const reporters = ['--reporter=default', '--reporter=json', `--outputFile.json=${report}`];
+    const code = await run([...VITEST, ...reporters, ...filters]);
+    const counts = existsSync(report) ? countsOf(JSON.parse(readFileSync(report, 'utf8'))) : { passed: 0, failed: 0 };
+    // An error outside any test, such as an unhandled rejection, fails the run without failing a test.
+    const failed = code === 0 ? counts.failed : Math.max(1, counts.failed);
+    return { passed: counts.passed, failed: failed + nameLeftOut(leftOut) };
   } finally {
     rmSync(folder, { recursive: true, force: true });
   }
-}
-
-async function countedSuites(folder: string, filters: string[]): Promise<Counts> {
-  const first = await vitest(join(folder, 'report.json'), filters);
-  const told = first.report === null ? { passed: 0, failed: 0 } : countsOf(first.report);
-  if (first.code === 0) return told;
-  // An error outside any test, such as an unhandled rejection, fails the run without failing a test.
-  const stands = { ...told, failed: Math.max(1, told.failed) };
-  if (first.report === null || told.failed === 0 || filters.length > 0) return stands;
-  const files = secondTries(first.report, root, (path) => readFileSync(join(root, path), 'utf8'));
-  if (files.length === 0) return stands;
-  console.log(`# once more, alone: ${files.join(', ')}`);
-  const second = await vitest(join(folder, 'second-report.json'), files);
-  if (second.report === null) return stands;
-  for (const name of unsteady(first.report, second.report)) console.log(`unsteady: ${relative(root, name)}`);
-  const { passed, failed } = countsAfter(first.report, second.report);
-  return { passed, failed: second.code === 0 ? failed : Math.max(1, failed) };
-}
-
-async function vitest(file: string, filters: string[]): Promise<{ code: number; report: VitestReport | null }> {
-  const reporters = ['--reporter=default', '--reporter=json', `--outputFile.json=${file}`];
-  const code = await run([...VITEST, ...reporters, ...filters]);
-  return { code, report: existsSync(file) ? (JSON.parse(readFileSync(file, 'utf8')) as VitestReport) : null };
 }
 
 /** Prints what was left out; how many failures that makes. */
@@ -87,6 +76,13 @@ function nameLeftOut(report: string): number {
   const lines = existsSync(report) ? new Set(readFileSync(report, 'utf8').trimEnd().split('\n')) : new Set<string>();
   for (const line of lines) console.log(`left out: ${line}`);
   return process.env.HOLDFAST_TEST_COMPLETE === '1' ? lines.size : 0;
+}
+
+function countsOf(report: VitestReport): Counts {
+  const broken = report.testResults.filter(
+    (file) => file.status === 'failed' && !file.assertionResults.some((result) => result.status === 'failed'),
+  );
+  return { passed: report.numPassedTests, failed: report.numFailedTests + broken.length };
 }
 
 async function main(args: string[]): Promise<number> {
