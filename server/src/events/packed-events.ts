@@ -2,7 +2,8 @@ import type { WireEvent } from './event-source.ts';
 
 /**
  * Events as they cross between threads: in columns, which are copied faster than an object for each event (with fuller
- * sends together, the relay's main thread takes 19 µs an event instead of 24). The values follow each other; an event's value ends where `ends` says.
+ * sends together, the relay's main thread takes 19 µs an event instead of 24). The values follow each other; an event's
+ * value ends where `ends` says.
  */
 export interface PackedEvents {
   ids: string[];

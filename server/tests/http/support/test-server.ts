@@ -109,6 +109,7 @@ export class TestServer {
     for (let again = this.#nodes.length > 1 ? ASKED_AGAIN_MAX : 0; ; again -= 1) {
       const reply = await this.#askOnce(method, url, asked);
       if (reply.status !== 503 || again === 0) return reply;
+      console.error(`${method} ${url} is asked again: ${reply.body.code}, ${reply.body.detail}`);
       await delay(ASK_AGAIN_MS);
     }
   }

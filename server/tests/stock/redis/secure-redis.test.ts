@@ -1,14 +1,12 @@
 /** Redis over TLS: a Cluster and a master behind Sentinel, whose nodes tell where others are. One node each is enough. */
-import { mkdirSync, writeFileSync } from 'node:fs';
-import { join } from 'node:path';
 import { afterAll, beforeAll, expect, it } from 'vitest';
 import type { ServerSettings } from '../../../../infra/local-server.ts';
 import { freePort } from '../../../../infra/ports.ts';
-import { redisConf } from '../../../../infra/redis/redis.ts';
 import { askRedis } from '../../../../infra/redis/resp.ts';
 import { openRedis, type RedisTarget } from '../../../src/stock/redis/open-redis.ts';
 import { TestAuthority } from '../../support/servers/certificates.ts';
 import { newPassword, RedisTestServer, startRedis } from '../../support/servers/redis.ts';
+import { sentinelServer } from '../../support/servers/redis-sentinel.ts';
 import { describeWith } from '../../support/servers/servers.ts';
 import { serverFolder, TestServer } from '../../support/servers/test-server.ts';
 import { until } from '../../support/servers/until.ts';
@@ -79,10 +77,14 @@ describeWith(['redis'], 'Redis over TLS', () => {
     const settings = { ...secure, 'tls-port': String(port), 'tls-replication': 'yes' };
     const place = { folder: serverFolder('redis'), port: await freePort(), password };
     const master = new RedisTestServer({ ...place, settings });
-    const sentinel = sentinelOf(
-      await freePort(),
-      { ...secure, 'tls-port': String(sentinelPort), 'tls-replication': 'yes' },
-      [`sentinel monitor ${GROUP} 127.0.0.1 ${port} 1`, `sentinel auth-pass ${GROUP} ${password}`],
+    const overTls = { ...secure, 'tls-port': String(sentinelPort), 'tls-replication': 'yes' };
+    const lines = [
+      ...Object.entries(overTls).map(([name, value]) => `${name} "${value}"`),
+      `sentinel monitor ${GROUP} 127.0.0.1 ${port} 1`,
+      `sentinel auth-pass ${GROUP} ${password}`,
+    ];
+    const sentinel = new TestServer(
+      sentinelServer({ folder: serverFolder('sentinel'), port: await freePort(), lines }),
     );
     servers.push(master, sentinel);
     await master.start();
@@ -108,27 +110,4 @@ describeWith(['redis'], 'Redis over TLS', () => {
     await remembers({ kind: 'standalone', url: `rediss://:${server.password}@127.0.0.1:${port}`, tls });
     await remembers({ kind: 'standalone', url: server.url });
   });
-
-  function sentinelOf(port: number, settings: ServerSettings, lines: readonly string[]): TestServer {
-    const folder = serverFolder('sentinel');
-    const settingsFile = join(folder, 'sentinel.conf');
-    return new TestServer({
-      title: 'Sentinel',
-      port,
-      folder,
-      settingsFile,
-      logFile: join(folder, 'sentinel.log'),
-      program: 'redis-server',
-      command: { file: 'redis-server', args: [settingsFile, '--sentinel'] },
-      readyMsMax: READY_MS_MAX,
-      async prepare() {
-        mkdirSync(folder, { recursive: true });
-        const all = redisConf({ bind: '127.0.0.1', port: String(port), dir: folder, ...settings });
-        writeFileSync(settingsFile, `${all}${lines.join('\n')}\n`, { mode: 0o600 });
-      },
-      async ask() {
-        await askRedis({ port, password: null }, ['PING']);
-      },
-    });
-  }
 });

@@ -79,10 +79,16 @@ export async function startSentinel(options: SentinelOptions = {}): Promise<Sent
     servers.push(new RedisTestServer({ ...place, password, settings: all, rewritesSettings: true }));
   }
   await Promise.all(servers.map((server) => server.start()));
+  const lines = [
+    `sentinel monitor ${GROUP} 127.0.0.1 ${servers[0]!.port} ${QUORUM}`,
+    `sentinel auth-pass ${GROUP} ${password}`,
+    `sentinel down-after-milliseconds ${GROUP} ${downAfterMs}`,
+    `sentinel failover-timeout ${GROUP} 5000`,
+  ];
   const sentinels: TestServer[] = [];
   for (let index = 0; index < SENTINELS; index += 1) {
     const place = { folder: serverFolder('sentinel'), port: await freePort() };
-    sentinels.push(new TestServer(sentinel({ ...place, password, masterPort: servers[0]!.port, downAfterMs })));
+    sentinels.push(new TestServer(sentinelServer({ ...place, lines })));
   }
   await Promise.all(sentinels.map((each) => each.start()));
   const group = new SentinelServers(servers, sentinels, password);
@@ -93,12 +99,12 @@ export async function startSentinel(options: SentinelOptions = {}): Promise<Sent
 interface SentinelPlace {
   folder: string;
   port: number;
-  password: string;
-  masterPort: number;
-  downAfterMs: number;
+  /** Of sentinel.conf, besides where it is. */
+  lines: readonly string[];
 }
 
-function sentinel({ folder, port, password, masterPort, downAfterMs }: SentinelPlace): LocalServer {
+/** One Sentinel. */
+export function sentinelServer({ folder, port, lines }: SentinelPlace): LocalServer {
   const settingsFile = join(folder, 'sentinel.conf');
   return {
     title: 'Sentinel',
@@ -113,16 +119,8 @@ function sentinel({ folder, port, password, masterPort, downAfterMs }: SentinelP
       mkdirSync(folder, { recursive: true });
       // A Sentinel writes what it has learnt into its settings.
       if (existsSync(settingsFile)) return;
-      const lines = [
-        'bind 127.0.0.1',
-        `port ${port}`,
-        `dir "${folder}"`,
-        `sentinel monitor ${GROUP} 127.0.0.1 ${masterPort} ${QUORUM}`,
-        `sentinel auth-pass ${GROUP} ${password}`,
-        `sentinel down-after-milliseconds ${GROUP} ${downAfterMs}`,
-        `sentinel failover-timeout ${GROUP} 5000`,
-      ];
-      writeFileSync(settingsFile, `${lines.join('\n')}\n`, { mode: 0o600 });
+      const all = ['bind 127.0.0.1', `port ${port}`, `dir "${folder}"`, ...lines];
+      writeFileSync(settingsFile, `${all.join('\n')}\n`, { mode: 0o600 });
     },
     async ask() {
       await askRedis({ port, password: null }, ['PING']);
