@@ -61,7 +61,12 @@ export class TokenVerifier {
   verify(token: string): Caller | null | Promise<Caller | null> {
     const known = this.#young.get(token) ?? this.#fromOld(token);
     if (known === undefined) return token.length > TOKEN_LENGTH_MAX ? null : this.#verifyNew(token);
-    return known.expiresAt > this.#now() ? known : null;
+    return this.isCurrent(known) ? known : null;
+  }
+
+  /** The token that named this caller has not expired. */
+  isCurrent(caller: Caller): boolean {
+    return caller.expiresAt > this.#now();
   }
 
   #fromOld(token: string): Caller | undefined {

@@ -1,3 +1,4 @@
+import type { Socket } from 'node:net';
 import type { FastifyReply, FastifyRequest, HookHandlerDoneFunction, onRequestHookHandler } from 'fastify';
 import type { Caller } from '../access/caller.ts';
 import type { TokenVerifier } from '../access/tokens.ts';
@@ -13,19 +14,32 @@ declare module 'fastify' {
 
 const BEARER = /^Bearer +([^\s]+) *$/i;
 
-/** Who asks, before the body is read. A token that was verified before costs one look into a map. */
+/**
+ * Who asks, before the body is read. A token that was verified before costs one look into a map, and not even that on a
+ * connection that says the same as before: to find 300 characters in a map costs a twentieth of a read of stock.
+ */
 export function authentication(verifier: TokenVerifier): onRequestHookHandler {
+  const lastOf = new WeakMap<Socket, { header: string; caller: Caller }>();
   return (request, reply, done) => {
-    const token = BEARER.exec(request.headers.authorization ?? '')?.[1];
-    const verified = token === undefined ? null : verifier.verify(token);
-    if (!(verified instanceof Promise)) {
-      admit(verified, request, reply, done);
+    const header = request.headers.authorization ?? '';
+    const { socket } = request.raw;
+    const last = lastOf.get(socket);
+    if (last !== undefined && last.header === header && verifier.isCurrent(last.caller)) {
+      request.caller = last.caller;
+      done();
       return;
     }
-    verified.then(
-      (caller) => admit(caller, request, reply, done),
-      (error: Error) => done(error),
-    );
+    const admitted = (caller: Caller | null) => {
+      if (caller !== null) lastOf.set(socket, { header, caller });
+      admit(caller, request, reply, done);
+    };
+    const token = BEARER.exec(header)?.[1];
+    const verified = token === undefined ? null : verifier.verify(token);
+    if (!(verified instanceof Promise)) {
+      admitted(verified);
+      return;
+    }
+    verified.then(admitted, (error: Error) => done(error));
   };
 }
 

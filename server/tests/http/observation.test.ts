@@ -1,5 +1,5 @@
 /** What the log tells of requests when there are too many of them to tell of each. */
-import type { FastifyReply, FastifyRequest } from 'fastify';
+import type { FastifyRequest } from 'fastify';
 import { pino } from 'pino';
 import { expect, it, vi } from 'vitest';
 import { observation, RequestFigures } from '../../src/http/observation.ts';
@@ -14,10 +14,12 @@ function observed() {
   const log = pino({}, { write: (text: string) => lines.push(JSON.parse(text) as Line) });
   const figures = new RequestFigures();
   const route = { method: 'POST' as const, url: '/reserve', handler: () => undefined };
-  const observe = observation({ figures, log, accessLog: false, denied: () => undefined }, route);
-  const request = { id: 'r', method: 'POST', url: '/reserve', ip: '127.0.0.1', caller: null } as FastifyRequest;
-  const answer = (statusCode: number, elapsedTime = 1) =>
-    observe.call({} as never, request, { statusCode, elapsedTime } as FastifyReply, () => undefined);
+  const tell = observation({ figures, log, accessLog: false, denied: () => undefined }, route);
+  const answer = (status: number, elapsedMs = 1) => {
+    const startedAt = performance.now() - elapsedMs;
+    const request = { id: 'r', method: 'POST', url: '/reserve', ip: '127.0.0.1', caller: null, startedAt };
+    tell(request as FastifyRequest, status);
+  };
   return { lines, figures, answer };
 }
 

@@ -61,6 +61,7 @@ function importRoute(app: RouteScope, service: Service, spoolFolder: string): vo
     '/api/v1/admin/import/:kind',
     {
       bodyLimit: Number.MAX_SAFE_INTEGER,
+      config: { streams: true },
       schema: {
         tags: TAGS,
         summary: 'Stores, products or opening stock from CSV, streamed',
@@ -136,6 +137,7 @@ function exportRoute(app: RouteScope, service: Service): void {
     '/api/v1/admin/export/:kind',
     {
       exposeHeadRoute: false,
+      config: { streams: true },
       schema: {
         tags: TAGS,
         summary: 'Levels or movements as CSV, streamed',

@@ -18,22 +18,30 @@ interface EntriesDone {
 
 export function maintenanceRoutes(service: Service): FastifyPluginCallbackTypebox {
   return (app, _options, done) => {
-    app.post('/api/v1/admin/maintenance/verify', { schema: { hide: true, body: VerifyBody } }, (request, reply) => {
-      requireInstallation(request);
-      const { head } = request.body;
-      const { running } = service;
-      return sendProgress<EntriesDone>(reply, request, (tell) => {
-        const onProgress = (entries: number, total: number) => tell({ done: entries, total });
-        return running.verify(head === undefined ? { onProgress } : { head, onProgress });
-      });
-    });
-    app.post('/api/v1/admin/maintenance/rebuild', { schema: { hide: true, body: RebuildBody } }, (request, reply) => {
-      requireInstallation(request);
-      const { running } = service;
-      return sendProgress<EntriesDone>(reply, request, (tell) =>
-        running.rebuild(request.body.projection ?? null, (entries, total) => tell({ done: entries, total })),
-      );
-    });
+    app.post(
+      '/api/v1/admin/maintenance/verify',
+      { config: { streams: true }, schema: { hide: true, body: VerifyBody } },
+      (request, reply) => {
+        requireInstallation(request);
+        const { head } = request.body;
+        const { running } = service;
+        return sendProgress<EntriesDone>(reply, request, (tell) => {
+          const onProgress = (entries: number, total: number) => tell({ done: entries, total });
+          return running.verify(head === undefined ? { onProgress } : { head, onProgress });
+        });
+      },
+    );
+    app.post(
+      '/api/v1/admin/maintenance/rebuild',
+      { config: { streams: true }, schema: { hide: true, body: RebuildBody } },
+      (request, reply) => {
+        requireInstallation(request);
+        const { running } = service;
+        return sendProgress<EntriesDone>(reply, request, (tell) =>
+          running.rebuild(request.body.projection ?? null, (entries, total) => tell({ done: entries, total })),
+        );
+      },
+    );
     done();
   };
 }
