@@ -85,8 +85,8 @@ export interface Observers {
 }
 
 /**
- * Tells of the requests of one route. A whole answer is observed when it is handed to the connection: to listen for the
- * end of each costs a twentieth of a read.
+ * Tells of the requests of one route. A whole answer is observed when it is handed to the connection, which is cheaper
+ * than to listen for its end.
  */
 export function observe(observers: Observers, route: RouteOptions): void {
   const tell = observation(observers, route);
