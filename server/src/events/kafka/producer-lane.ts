@@ -1,8 +1,9 @@
 import { setTimeout as sleep } from 'node:timers/promises';
-import { compatibilityPartitioner, Producer } from '@platformatic/kafka';
 import { BATCH_BYTES, fitting } from '../broker-batch.ts';
+import { BulkProducer } from './bulk-producer.ts';
 import { connectionOf, hearingErrors, type KafkaAccess } from './kafka-access.ts';
 import { isTooLarge, isUnknownTopic, reasonOf } from './kafka-errors.ts';
+import { partitionOfKey } from './key-partition.ts';
 
 const MESSAGES_PER_SEND = 1_000;
 const BYTES_PER_SEND_MIN = 16 * 1024;
@@ -41,7 +42,7 @@ export interface LaneCall {
  */
 export class ProducerLane {
   readonly #parts: LaneParts;
-  readonly #producer: Producer<string, Buffer, Buffer, Buffer>;
+  readonly #producer: BulkProducer;
   readonly #ended = new AbortController();
   #messages: LaneMessage[] = [];
   /** Of each message. */
@@ -54,12 +55,12 @@ export class ProducerLane {
   constructor(parts: LaneParts) {
     this.#parts = parts;
     this.#producer = hearingErrors(
-      new Producer<string, Buffer, Buffer, Buffer>({
+      new BulkProducer({
         clientId: 'holdfast-relay',
         ...connectionOf(parts.kafka),
         idempotent: true,
         // As Java's: whoever else writes these topics puts a key into the same partition.
-        partitioner: compatibilityPartitioner,
+        partitioner: partitionOfKey,
         serializers: { key: asBytes, value: asIs, headerKey: asIs, headerValue: asIs },
         retries: CLIENT_RETRIES,
         retryDelay: (_client, _operation, attempt, _retries, error) => this.#repeated(attempt, error),

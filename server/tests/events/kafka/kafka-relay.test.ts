@@ -1,9 +1,10 @@
 /** The relay to a real Kafka: nothing is lost, first appearances are in order per key, whatever dies meanwhile. */
 import { setTimeout as delay } from 'node:timers/promises';
-import { Admin } from '@platformatic/kafka';
+import { Admin, type API, kGetApi, produceV9, produceV10, produceV11 } from '@platformatic/kafka';
 import { afterAll, afterEach, beforeAll, beforeEach, expect, it, vi } from 'vitest';
 import { EventKeys } from '../../../src/events/encryption/event-keys.ts';
 import { allOnTheWire, type WireEvent } from '../../../src/events/event-source.ts';
+import { BulkProducer } from '../../../src/events/kafka/bulk-producer.ts';
 import { KafkaEventPublisher } from '../../../src/events/kafka/kafka-event-publisher.ts';
 import { KafkaTopics } from '../../../src/events/kafka/kafka-topics.ts';
 import { Relay, type RelayParts } from '../../../src/events/relay.ts';
@@ -108,6 +109,16 @@ describeWith(['kafka'], 'the relay to Kafka', () => {
     expect(there).toEqual(expect.arrayContaining(names.all()));
     expect([...details.values()].map(({ partitionsCount }) => partitionsCount)).toEqual([3, 3]);
     expect(to.degraded()).toBeNull();
+  });
+
+  it('sends in requests of its own writing', async () => {
+    const producer = new BulkProducer({ clientId: 'tests', bootstrapBrokers: [kafka.bootstrapServers] });
+    opened.push(producer);
+    const asked = await new Promise<API<unknown[], unknown> | undefined>((resolve, reject) => {
+      producer[kGetApi]('Produce', (error, api) => (error === null ? resolve(api) : reject(error)));
+    });
+    expect(asked?.version).toBe(produceV11.api.version);
+    expect([produceV9.api, produceV10.api, produceV11.api]).not.toContain(asked);
   });
 
   it('has events on the wire within a second of recording, also when nobody announces them', async () => {
