@@ -8,10 +8,15 @@ import { levelKey } from '../stock/rules/read-plan.ts';
 import { catalogue, type EventData, type EventType } from './catalogue/catalogue.ts';
 import { dataSchemaOf } from './catalogue/schemas.ts';
 import type { StockEvent } from './event-feed.ts';
+import { instantText } from './instant-text.ts';
 
 /** Events that one entry can have: a place in `sequence` is kept for each. */
 const EVENTS_PER_ENTRY_MAX = 65_536;
 const SEQUENCE_DIGITS = 20;
+
+const DATA_SCHEMAS = Object.fromEntries(
+  Object.entries(catalogue).map(([type, { version }]) => [type, dataSchemaOf(type, version)]),
+) as Record<EventType, string>;
 
 interface Draft<T extends EventType = EventType> {
   type: T;
@@ -20,11 +25,11 @@ interface Draft<T extends EventType = EventType> {
 }
 
 export function eventsOf(entry: Entry): StockEvent[] {
-  return draftsOf(entry).map((draft, index) => envelope(entry, draft, index));
+  const time = instantText(entry.at);
+  return draftsOf(entry).map((draft, index) => envelope(entry, time, draft, index));
 }
 
-function envelope(entry: Entry, { type, subject, data }: Draft, index: number): StockEvent {
-  const { version } = catalogue[type];
+function envelope(entry: Entry, time: string, { type, subject, data }: Draft, index: number): StockEvent {
   const place = entry.seq * EVENTS_PER_ENTRY_MAX + index;
   return {
     specversion: '1.0',
@@ -32,9 +37,9 @@ function envelope(entry: Entry, { type, subject, data }: Draft, index: number): 
     source: '/holdfast',
     type,
     subject,
-    time: new Date(entry.at).toISOString(),
+    time,
     datacontenttype: 'application/json',
-    dataschema: dataSchemaOf(type, version),
+    dataschema: DATA_SCHEMAS[type],
     sequence: String(place).padStart(SEQUENCE_DIGITS, '0'),
     correlationid: entry.correlationId,
     causationid: entry.causationId ?? entry.operationId ?? entry.correlationId,
@@ -45,8 +50,10 @@ function envelope(entry: Entry, { type, subject, data }: Draft, index: number): 
 
 /** A correction (decided twice, or its undoing) shows only where on-hand stock moved. */
 function draftsOf(entry: Entry): Draft[] {
-  if (entry.duplicateOf !== null || entry.command.type === 'undo') return updates(entry);
-  return [...reservationDrafts(entry), ...updates(entry), ...crossings(entry)];
+  const changes = netChanges(entry);
+  const updated = updates(entry, changes);
+  if (entry.duplicateOf !== null || entry.command.type === 'undo') return updated;
+  return [...reservationDrafts(entry), ...updated, ...crossings(entry, changes)];
 }
 
 function reservationDrafts(entry: Entry): Draft[] {
@@ -79,7 +86,7 @@ function reservationOf(entry: Entry, hold: Hold): Omit<EventData<'stock.reserved
 
 function reserved(entry: Entry, hold: Hold): Draft {
   const items = hold.items.map(({ productId, storeId, reserved: quantity }) => ({ productId, storeId, quantity }));
-  const data = { ...reservationOf(entry, hold), items, expiresAt: new Date(hold.expiresAt).toISOString() };
+  const data = { ...reservationOf(entry, hold), items, expiresAt: instantText(hold.expiresAt) };
   return { type: 'stock.reserved', subject: hold.reservationId, data };
 }
 
@@ -186,6 +193,7 @@ interface NetChange {
 
 /** Each level that the entry changed, before its first line and after its last. */
 function netChanges(entry: Entry): NetChange[] {
+  if (entry.lines.length === 1) return changesOf(entry);
   const net = new Map<string, NetChange>();
   for (const { before, after } of changesOf(entry)) {
     const known = net.get(levelKey(after));
@@ -200,8 +208,8 @@ function subjectOf(entry: Entry, level: LevelRead): string {
 }
 
 /** `hqStock` is the HQ's total before and after the whole command, so a transfer shows it unchanged. */
-function updates(entry: Entry): Draft[] {
-  const moved = netChanges(entry).filter(({ before, after }) => before.onHand !== after.onHand);
+function updates(entry: Entry, changes: readonly NetChange[]): Draft[] {
+  const moved = changes.filter(({ before, after }) => before.onHand !== after.onHand);
   if (moved.length === 0) return [];
   const hqChange = new Map<string, number>();
   for (const { before, after } of moved) {
@@ -241,8 +249,8 @@ function shiftedByDefault(entry: Entry): NetChange[] {
   return entry.read.levels.map((before) => ({ before, after: { ...before, safetyStock } }));
 }
 
-function crossings(entry: Entry): Draft[] {
-  return [...netChanges(entry), ...shiftedByDefault(entry)].flatMap(({ before, after }) => {
+function crossings(entry: Entry, changes: readonly NetChange[]): Draft[] {
+  return [...changes, ...shiftedByDefault(entry)].flatMap(({ before, after }) => {
     const [was, is] = [available(before), available(after)];
     const threshold = after.lowThreshold;
     const level = { hqId: entry.hqId, storeId: after.storeId, productId: after.productId, available: is };
