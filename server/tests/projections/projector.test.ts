@@ -1,4 +1,4 @@
-import { existsSync, readdirSync, writeFileSync } from 'node:fs';
+import { existsSync, readdirSync, rmSync, writeFileSync } from 'node:fs';
 import { DatabaseSync } from 'node:sqlite';
 import { afterEach, beforeEach, describe, expect, it } from 'vitest';
 import { openConnection } from '../../src/ledger/sqlite/open-database.ts';
@@ -94,6 +94,25 @@ describe('a projector that is interrupted', () => {
     close();
     expect(projector.seq(PARTITION)).toBeGreaterThan(10);
     expect(holdfast.rows('select * from cursors')).toEqual(before);
+  });
+});
+
+describe('a batch of large entries', () => {
+  it('is written in several parts, and none of them is lost', async () => {
+    const productIds = Array.from({ length: 300 }, (_, index) => `SKU-${index}`);
+    const storeIds = Array.from({ length: 20 }, (_, index) => `STORE-${index}`);
+    await holdfast.stock(storeIds, productIds);
+    const whole = await everything();
+    await holdfast.stop();
+    for (const suffix of ['', '-wal', '-shm']) rmSync(holdfast.file + suffix, { force: true });
+    const { projector, close } = handDriven();
+    expect(projector.serve(2_000)).toBeGreaterThan(300);
+    const reached = projector.seq(PARTITION);
+    close();
+    await holdfast.start();
+    expect(holdfast.engine.head(HQ).seq).toBe(reached);
+    expect(await everything()).toEqual(whole);
+    expect((await holdfast.verify()).findings).toEqual([]);
   });
 });
 
