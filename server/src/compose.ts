@@ -37,6 +37,7 @@ import { PARTITION_COUNT } from './stock/limits.ts';
 import { MemoryStockEngine } from './stock/memory/memory-stock-engine.ts';
 import type { RecordedHead } from './stock/stock-engine.ts';
 import { Telemetry } from './telemetry/telemetry.ts';
+import { keepNewObjectsYoung } from './threads/young-objects.ts';
 
 const RELOAD_RETRY_MS = 1_000;
 
@@ -54,6 +55,7 @@ export interface ApplicationConfig {
  * @throws LedgerUnusable, LedgerWentBack: what is wrong with the data, and what to do.
  */
 export async function openApplication(config: ApplicationConfig): Promise<RunningApplication> {
+  keepNewObjectsYoung();
   const folder = await DataFolder.acquire(config.dataFolder);
   const opened: (() => Promise<void> | void)[] = [() => folder.release()];
   try {
