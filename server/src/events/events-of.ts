@@ -3,12 +3,12 @@
 import { changeReasonOf } from '../stock/change-reason.ts';
 import type { AnswerOrder, Command, Confirm, Reserve } from '../stock/commands.ts';
 import { available, changesOf, type Entry, type Hold, heldStill, type LevelRead } from '../stock/entry.ts';
+import { instantText } from '../stock/instant-text.ts';
 import type { StickyRefusal } from '../stock/outcome.ts';
 import { levelKey } from '../stock/rules/read-plan.ts';
 import { catalogue, type EventData, type EventType } from './catalogue/catalogue.ts';
 import { dataSchemaOf } from './catalogue/schemas.ts';
 import type { StockEvent } from './event-feed.ts';
-import { instantText } from './instant-text.ts';
 
 /** Events that one entry can have: a place in `sequence` is kept for each. */
 const EVENTS_PER_ENTRY_MAX = 65_536;

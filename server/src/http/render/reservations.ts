@@ -1,10 +1,7 @@
 /** Reservations as JSON, written by hand: ids need no escaping, and the answer to a reserve is on the hot path. */
 import type { Entry, Hold, HoldItem } from '../../stock/entry.ts';
+import { instantText } from '../../stock/instant-text.ts';
 import { type Answer, success } from '../answer.ts';
-
-export function instant(ms: number): string {
-  return new Date(ms).toISOString();
-}
 
 export function reserveAnswer(entry: Entry): Answer {
   const hold = entry.holds[0] as Hold;
@@ -15,7 +12,7 @@ export function reserveAnswer(entry: Entry): Answer {
   }
   return success(
     201,
-    `{"reservationId":"${hold.reservationId}","expiresAt":"${instant(hold.expiresAt)}","items":[${items}]}`,
+    `{"reservationId":"${hold.reservationId}","expiresAt":"${instantText(hold.expiresAt)}","items":[${items}]}`,
   );
 }
 
@@ -50,7 +47,7 @@ export function holdText(hqId: string, hold: Hold, more = ''): string {
   return (
     `{"reservationId":"${hold.reservationId}","transactionId":"${hold.transactionId}","hqId":"${hqId}"` +
     `,"storeId":"${hold.storeId}","status":"${hold.status}","orderId":${order}` +
-    `,"createdAt":"${instant(hold.createdAt)}","expiresAt":"${instant(hold.expiresAt)}"` +
+    `,"createdAt":"${instantText(hold.createdAt)}","expiresAt":"${instantText(hold.expiresAt)}"` +
     `,"items":[${hold.items.map(itemText).join(',')}]${more}}`
   );
 }

@@ -1,7 +1,7 @@
 /** Levels and sums as JSON. */
 import { available, type TotalsRead } from '../../stock/entry.ts';
+import { instantText } from '../../stock/instant-text.ts';
 import type { LevelView } from '../../stock/stock-engine.ts';
-import { instant } from './reservations.ts';
 
 /** The stock of one product at one location, in the words of the original documents. */
 export function stockText(hqId: string, level: LevelView): string {
@@ -17,6 +17,6 @@ export function stockText(hqId: string, level: LevelView): string {
 export function skuText(totals: TotalsRead & { updatedAt: number }): string {
   return (
     `{"success":true,"data":{"skuId":"${totals.productId}","total":${totals.onHand},"reserved":${totals.reserved}` +
-    `,"available":${available(totals)},"updatedAt":"${instant(totals.updatedAt)}"}}`
+    `,"available":${available(totals)},"updatedAt":"${instantText(totals.updatedAt)}"}}`
   );
 }

@@ -1,5 +1,5 @@
 import { expect, it } from 'vitest';
-import { instantText } from '../../src/events/instant-text.ts';
+import { instantText } from '../../src/stock/instant-text.ts';
 
 const DAY_MS = 86_400_000;
 const NOW = Date.UTC(2026, 10, 21, 9, 5, 7, 3);
