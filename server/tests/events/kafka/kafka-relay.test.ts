@@ -205,6 +205,8 @@ describeWith(['kafka'], 'the relay to Kafka', () => {
     const before = (await selling.events()).length;
     const admin = new Admin({ clientId: 'tests', bootstrapBrokers: [kafka.bootstrapServers] });
     await admin.deleteTopics({ topics: topics() });
+    // Until the broker has heard of it, it takes events that go with the topic.
+    await expect.poll(async () => (await admin.listTopics()).filter((name) => topics().includes(name))).toEqual([]);
     await admin.close();
     await selling.sell(20);
     await selling.announceTo(relay);
