@@ -8,7 +8,6 @@ import {
   matches,
   type PlacedEvent,
   WHOLE_ENTRY,
-  wireOf,
 } from './event-source.ts';
 import { eventsOf } from './events-of.ts';
 import { type PackedEvents, packedOf } from './packed-events.ts';
@@ -28,7 +27,7 @@ export function wireBatchOf(
   limit: number,
 ): { packed: PackedEvents; position: EventPosition } {
   const { events, position } = batchOf(entries, after, EVERYTHING, limit);
-  return { packed: packedOf(events.map(({ event }) => wireOf(event))), position };
+  return { packed: packedOf(events.map(({ event }) => event)), position };
 }
 
 /** The matching events of these entries after a position, at most `limit`. */

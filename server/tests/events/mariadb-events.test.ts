@@ -1,7 +1,7 @@
 /** Events of a ledger that several processes share: derived alike, followed by nodes that recorded nothing themselves. */
 import { afterAll, afterEach, beforeAll, beforeEach, expect, it } from 'vitest';
 import type { StockEvent } from '../../src/events/event-feed.ts';
-import { type EventPosition, type EventSource, WHOLE_ENTRY } from '../../src/events/event-source.ts';
+import { allOnTheWire, type EventPosition, type EventSource, WHOLE_ENTRY } from '../../src/events/event-source.ts';
 import { SharedEventFeed } from '../../src/events/local/shared-event-feed.ts';
 import { MariadbEventSource } from '../../src/events/mariadb/mariadb-event-source.ts';
 import { MariadbRelayCursors } from '../../src/events/mariadb/mariadb-relay-cursors.ts';
@@ -95,6 +95,19 @@ describeWith(['mariadb'], 'events of a shared ledger', () => {
     await record(0, entries.length);
     const sqlite = new SqliteEventSource(pipeline.ledger.threads.reader);
     for (const limit of [1, 7, 500]) expect(await all(source, limit)).toEqual(await all(sqlite, limit));
+  });
+
+  it('are read for a relay as those of every source are put on the wire', async () => {
+    await record(0, entries.length);
+    const asRead = allOnTheWire(source);
+    let position = BEGINNING;
+    for (const limit of [1, 7, 500]) {
+      const batch = await source.readWire(PARTITION, position, limit);
+      expect(batch).toEqual(await asRead(PARTITION, position, limit));
+      expect(batch.events).not.toHaveLength(0);
+      position = batch.position;
+    }
+    expect(await source.readWire(PARTITION, position, 1)).toEqual({ events: [], position });
   });
 
   it('rule 18: a cursor moves forward and never back, whoever saves it', async () => {

@@ -2,7 +2,7 @@
 import { workerData } from 'node:worker_threads';
 import { readEntries } from '../../ledger/mariadb/entry-reads.ts';
 import { type MariadbAccess, MariadbPool } from '../../ledger/mariadb/mariadb-pool.ts';
-import { serveThread } from '../../threads/serve-thread.ts';
+import { Moved, serveThread } from '../../threads/serve-thread.ts';
 import { batchOf, ENTRIES_PER_BATCH, firstEntryAfter, wireBatchOf } from '../event-batch.ts';
 import type { EventFilter } from '../event-feed.ts';
 import type { EventPosition } from '../event-source.ts';
@@ -17,7 +17,8 @@ serveThread({
   },
   async wireEvents(partition: number, after: EventPosition, limit: number) {
     const entries = await readEntries(reader, partition, firstEntryAfter(after), ENTRIES_PER_BATCH);
-    return wireBatchOf(entries, after, limit);
+    const batch = wireBatchOf(entries, after, limit);
+    return new Moved(batch, [batch.packed.values.buffer as ArrayBuffer]);
   },
   close: () => reader.close(),
 });
