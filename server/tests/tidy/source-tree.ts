@@ -49,20 +49,28 @@ const TEXT_EXTENSIONS = new Set(
 );
 const PARSED_EXTENSIONS = new Set(['.ts', '.tsx', '.mjs', '.js']);
 
-/** Every text file below `root`, without what is installed, generated or hidden. */
-export function readTree(root: string, folder = ''): TextFile[] {
-  const files: TextFile[] = [];
-  for (const entry of readdirSync(join(root, folder), { withFileTypes: true })) {
+const LEFT_BEHIND = /\.(?:orig|rej|bak|tmp|swp)$|~$/;
+
+/** Of these names those that patches, merges and editors leave behind. */
+export function leftBehind(names: string[]): string[] {
+  return names.filter((name) => LEFT_BEHIND.test(name)).map((name) => `${name} was left behind`);
+}
+
+/** Every file below `root`, without what is installed, generated or hidden. */
+export function pathsIn(root: string, folder = ''): string[] {
+  return readdirSync(join(root, folder), { withFileTypes: true }).flatMap((entry) => {
     const path = posix.join(folder, entry.name);
-    const hidden = entry.name.startsWith('.');
-    if (entry.isDirectory()) {
-      if (SKIPPED_FOLDERS.has(entry.name) || (hidden && !KEPT_HIDDEN_FOLDERS.has(entry.name))) continue;
-      files.push(...readTree(root, path));
-    } else if (entry.isFile() && (TEXT_EXTENSIONS.has(extname(entry.name)) || entry.name === '.npmrc')) {
-      files.push({ path, text: readFileSync(join(root, path), 'utf8') });
-    }
-  }
-  return files;
+    if (!entry.isDirectory()) return entry.isFile() ? [path] : [];
+    const hidden = entry.name.startsWith('.') && !KEPT_HIDDEN_FOLDERS.has(entry.name);
+    return hidden || SKIPPED_FOLDERS.has(entry.name) ? [] : pathsIn(root, path);
+  });
+}
+
+/** Those of them that are text. */
+export function readTexts(root: string, paths: string[]): TextFile[] {
+  return paths
+    .filter((path) => TEXT_EXTENSIONS.has(extname(path)) || posix.basename(path) === '.npmrc')
+    .map((path) => ({ path, text: readFileSync(join(root, path), 'utf8') }));
 }
 
 export const isParsed = (file: TextFile): boolean => PARSED_EXTENSIONS.has(extname(file.path));

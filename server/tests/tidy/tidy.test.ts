@@ -6,12 +6,13 @@ import { describe, expect, it } from 'vitest';
 import { deadExports } from './dead-exports.ts';
 import { adapterImports, impureRules, missingTargets, outwardImports } from './dependency-direction.ts';
 import { FILE_LINES_MAX, FUNCTION_LINES_MAX, longFiles, longFunctions } from './sizes.ts';
-import { isParsed, parse, readTree, type SourceFile } from './source-tree.ts';
+import { isParsed, leftBehind, parse, pathsIn, readTexts, type SourceFile } from './source-tree.ts';
 import { brokenLinks, registryHosts, unfinished } from './texts.ts';
 
 const root = join(import.meta.dirname, '../../..');
 const exists = (path: string) => existsSync(join(root, path));
-const files = readTree(root);
+const paths = pathsIn(root);
+const files = readTexts(root, paths);
 const sources = files.filter(isParsed).map(parse);
 
 function none(problems: string[]): void {
@@ -35,6 +36,7 @@ describe('the tree', () => {
   it('has no broken links', () => none(brokenLinks(files, exists)));
   it('leaves nothing unfinished and no test out', () => none(unfinished(files)));
   it('names no registry', () => none(registryHosts(files)));
+  it('has nothing left behind', () => none(leftBehind(paths)));
 });
 
 // Every rule can fail: a small tree with one fault each.
@@ -120,5 +122,9 @@ describe('a planted fault is found:', () => {
     expect(unfinished([{ path: 'a.test.ts', text: `${muted}\n// ${'TO'}${'DO'} later\n` }])).toHaveLength(3);
     const text = '"resolved": "https://host/x.tgz"\n"resolved": "server"\n';
     expect(registryHosts([{ path: 'package-lock.json', text }])).toHaveLength(1);
+  });
+
+  it('what a patch or an editor left', () => {
+    expect(leftBehind(['a.ts', 'b.ts.orig', 'c.rej', 'd.ts~', 'original.ts'])).toHaveLength(3);
   });
 });
