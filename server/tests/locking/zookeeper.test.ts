@@ -1,6 +1,7 @@
 /** Sessions: for ZooKeeper alone, because leases of the other adapters end by time and not with a connection. */
 import { randomUUID } from 'node:crypto';
 import { rmSync } from 'node:fs';
+import { createServer, type Socket } from 'node:net';
 import { join } from 'node:path';
 import { setTimeout as delay } from 'node:timers/promises';
 import { afterEach, beforeEach, expect, it } from 'vitest';
@@ -16,6 +17,8 @@ const LONG_SESSION_MS = 10_000;
 /** A server takes its time to start on a busy machine. */
 const RESTART_SESSION_MS = 30_000;
 const SHORT_SESSION_MS = 3_000;
+/** A third of it passes before a silent connection is given up. */
+const SILENT_SESSION_MS = 15_000;
 
 describeWith(['zookeeper'], 'ZooKeeper', () => {
   let server: ZookeeperTestServer;
@@ -72,6 +75,22 @@ describeWith(['zookeeper'], 'ZooKeeper', () => {
     expect(await take(second, key)).toBeNull();
     expect(await takenOnce(first, newKey())).not.toBeNull();
     expect(await first.extend(lease, 0)).not.toBeNull();
+  });
+
+  it('keeps a lease when its connection leads to nobody', async () => {
+    const key = newKey();
+    await first.close();
+    first = open(SILENT_SESSION_MS);
+    const lease = await takenOnce(first, key);
+    await server.kill();
+    const taken: Socket[] = [];
+    const silent = createServer((socket) => taken.push(socket)).listen(server.port, '127.0.0.1');
+    await expect.poll(() => taken.length).toBeGreaterThan(0);
+    silent.close();
+    await server.start();
+    await takenOnce(first, newKey());
+    expect(await first.extend(lease, 0)).not.toBeNull();
+    for (const socket of taken) socket.destroy();
   });
 
   it('loses the lease with its session, and opens another one', async () => {

@@ -12,6 +12,8 @@ declare module 'node-zookeeper-client' {
   export type Failure = ZookeeperError | null | undefined;
 
   export interface Client {
+    /** Not documented. `socket` is there from the first connection on. */
+    readonly connectionManager: { socket?: { destroy(): void } };
     connect(): void;
     close(): void;
     once(event: 'connected' | 'disconnected' | 'expired' | 'authenticationFailed', listener: () => void): this;

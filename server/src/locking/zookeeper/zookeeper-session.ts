@@ -21,9 +21,9 @@ export interface FoundNode {
 /**
  * One session: it survives lost connections and ends for good when the servers have not heard of it for its time-out.
  * The client leaves three things to us: calls that wait for a connection are never answered when it does not come, a
- * connection that is open and silent is kept for ever, and so is one that a server refuses because its data are older
- * than what this session has seen. So each call ends after a while, and a session that was silent for its time-out
- * is given up.
+ * connection that is open and silent is kept for ever (a server that has just started takes some and never answers), and
+ * it tries for ever where a server's data are older than what this session has seen. So each call ends after a while, and
+ * its connection with it if it was silent; a session that was silent for its time-out is given up.
  */
 export class ZookeeperSession {
   readonly timeoutMs: number;
@@ -142,7 +142,10 @@ export class ZookeeperSession {
       this.#silentSinceMs = null;
       return value;
     } catch (error) {
-      this.#judge((error as { code?: number }).code, askedAtMs);
+      const { code } = error as { code?: number };
+      // The client connects again, to the same session.
+      if (code === undefined) this.#client.connectionManager.socket?.destroy();
+      this.#judge(code, askedAtMs);
       throw unavailable(this.#connection, (error as Error).message, error);
     }
   }
