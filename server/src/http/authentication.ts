@@ -16,7 +16,7 @@ const BEARER = /^Bearer +([^\s]+) *$/i;
 
 /**
  * Who asks, before the body is read. A token that was verified before costs one look into a map, and not even that on a
- * connection that says the same as before: to find 300 characters in a map costs a twentieth of a read of stock.
+ * connection that says the same as before: to find 300 characters in a map costs a twenty-fifth of a read of stock.
  */
 export function authentication(verifier: TokenVerifier): onRequestHookHandler {
   const lastOf = new WeakMap<Socket, { header: string; caller: Caller }>();

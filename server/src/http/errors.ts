@@ -12,7 +12,6 @@ import { problemAnswer, sendAnswer } from './answer.ts';
 import { withoutEntry } from './perform.ts';
 import { PROBLEMS, Problem, type ProblemCode, problemBody } from './problems.ts';
 import { requestInstance } from './render/refusals.ts';
-import { logOf } from './request-log.ts';
 
 const OF_FASTIFY: Record<string, ProblemCode> = {
   FST_ERR_CTP_BODY_TOO_LARGE: 'BODY_TOO_LARGE',
@@ -39,7 +38,7 @@ export function handleError(error: FastifyError, request: FastifyRequest, reply:
   const problem = problemOf(error, request.method);
   // A caller that hung up in the middle of a file is no failure of ours.
   if (problem.code === 'INTERNAL_ERROR' && !request.raw.socket.destroyed) {
-    logOf(request).error(
+    request.log.error(
       { err: error, requestId: request.id, method: request.method, url: request.url },
       'request failed',
     );

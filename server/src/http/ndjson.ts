@@ -1,7 +1,6 @@
 /** Long work whose progress is told while it goes on, as lines of JSON (`application/x-ndjson`). */
 import { PassThrough } from 'node:stream';
 import type { FastifyReply, FastifyRequest } from 'fastify';
-import { logOf } from './request-log.ts';
 
 const PROGRESS_MS = 200;
 
@@ -22,7 +21,7 @@ export function sendProgress<Progress>(
   })
     .then((result) => write({ result }))
     .catch((error: Error) => {
-      logOf(request).warn({ err: error, requestId: request.id, url: request.url }, 'the work was not completed');
+      request.log.warn({ err: error, requestId: request.id, url: request.url }, 'the work was not completed');
       write({ error: error.message });
     })
     .finally(() => stream.end());

@@ -5,6 +5,7 @@ import type { TypeBoxTypeProvider } from '@fastify/type-provider-typebox';
 import Fastify, {
   type FastifyHttpOptions,
   type FastifyInstance,
+  LogController,
   type onRequestHookHandler,
   type preParsingHookHandler,
 } from 'fastify';
@@ -62,11 +63,10 @@ export async function buildHttpServer(options: HttpServerOptions): Promise<HttpS
   const app = Fastify(serverOptions()).withTypeProvider<TypeBoxTypeProvider>();
   const figures = new RequestFigures();
   const addresses = new AddressTable();
-  app.decorate('requestLog', log);
   app.decorateRequest('caller', null);
   app.decorateRequest('startedAt', 0);
   const denied = (status: number) => service.application?.telemetry.deniedRequests.inc({ status });
-  const begin = beginning(service);
+  const begin = beginning(service, log);
   const authenticate = authentication(verifier);
   const limit = rateLimit === null ? [] : [rateLimited(new RateLimit(rateLimit, () => performance.now()))];
   app.addHook('onRoute', openDocumentation);
@@ -99,8 +99,10 @@ export async function buildHttpServer(options: HttpServerOptions): Promise<HttpS
 }
 
 /** What every request is given, and every answer carries. */
-function beginning(service: Service): onRequestHookHandler {
+function beginning(service: Service, log: Logger): onRequestHookHandler {
   return (request, reply, done) => {
+    request.log = log;
+    reply.log = log;
     request.startedAt = performance.now();
     reply.header('x-request-id', request.id);
     if (service.draining) reply.header('connection', 'close');
@@ -111,8 +113,9 @@ function beginning(service: Service): onRequestHookHandler {
 function serverOptions(): FastifyHttpOptions<Server> {
   const requestIds = new RequestIds();
   return {
-    // A logger of Fastify's is looked over for every request; lines name the request themselves (`logOf`).
+    // One that is given here is looked over for every request. Each is given ours when it begins; lines name it themselves.
     logger: false,
+    logController: new LogController({ disableRequestLogging: true }),
     genReqId: (request) => requestIds.of(request),
     requestIdHeader: false,
     bodyLimit: BODY_BYTES_MAX,

@@ -8,7 +8,6 @@ import { type DeadLetter, LETTER_STATUSES } from '../../ordering/letters/dead-le
 import { sendJson } from '../answer.ts';
 import { Problem } from '../problems.ts';
 import { instantOf, pageOf, readNumbersAndBooleans } from '../query.ts';
-import { logOf } from '../request-log.ts';
 import { hqField, Instant, nullable, page, pageFields, readResponses, strict, writeResponses } from '../schemas.ts';
 import { callerOf, requireRight, requireWholeHq } from '../scope.ts';
 import type { Service } from '../service.ts';
@@ -102,7 +101,7 @@ function notParked({ id, status }: DeadLetter): Problem {
 function note(request: FastifyRequest, letter: DeadLetter, did: string, more: object = {}): void {
   const { subject, role, hqId } = callerOf(request);
   const actor = { subject, role, hqId, address: request.ip };
-  logOf(request).info({ letter: letter.id, actor, requestId: request.id, ...more }, `dead letter ${did}`);
+  request.log.info({ letter: letter.id, actor, requestId: request.id, ...more }, `dead letter ${did}`);
 }
 
 function listRoute(app: RouteScope, service: Service): void {

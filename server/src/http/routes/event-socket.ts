@@ -8,7 +8,6 @@ import { EventCursor } from '../../events/event-cursor.ts';
 import type { EventAt } from '../../events/event-feed.ts';
 import { type EventStreams, type FilterQuery, filterFields, filterOf, msUntilExpiry } from '../event-streams.ts';
 import { Problem } from '../problems.ts';
-import { logOf } from '../request-log.ts';
 import { Cursor, problemsOfARead, strict } from '../schemas.ts';
 import { callerOf } from '../scope.ts';
 import type { Service } from '../service.ts';
@@ -78,7 +77,7 @@ export function eventSocketRoute(service: Service, streams: EventStreams): Fasti
         } catch (error) {
           if (error instanceof Problem) socket.close(CLOSE.tryAgainLater, error.message);
           else {
-            logOf(request).error({ err: error, requestId: request.id }, 'a socket failed');
+            request.log.error({ err: error, requestId: request.id }, 'a socket failed');
             socket.close(CLOSE.internal, 'the events could not be read; the log of the server says why');
           }
         }

@@ -8,7 +8,6 @@ import type { EventAt } from '../../events/event-feed.ts';
 import { sendJson } from '../answer.ts';
 import { EventStreams, filterFields, filterOf, msUntilExpiry } from '../event-streams.ts';
 import { pageOf, readNumbersAndBooleans } from '../query.ts';
-import { logOf } from '../request-log.ts';
 import { Cursor, pageFields, readResponses, strict, textResponses } from '../schemas.ts';
 import { callerOf } from '../scope.ts';
 import type { Service } from '../service.ts';
@@ -105,7 +104,7 @@ function streamRoute(app: RouteScope, service: Service, streams: EventStreams): 
       try {
         await writeStream(reply.raw, (signal) => events.follow(filter, cursor, signal), ending);
       } catch (error) {
-        logOf(request).error({ err: error, requestId: request.id }, 'an event stream failed');
+        request.log.error({ err: error, requestId: request.id }, 'an event stream failed');
       } finally {
         clearTimeout(expiry);
         streams.end(ending);
