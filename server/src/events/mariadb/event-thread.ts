@@ -6,9 +6,14 @@ import { Moved, serveThread } from '../../threads/serve-thread.ts';
 import { batchOf, ENTRIES_PER_BATCH, firstEntryAfter, wireBatchOf } from '../event-batch.ts';
 import type { EventFilter } from '../event-feed.ts';
 import type { EventPosition } from '../event-source.ts';
+import { EntriesAhead } from './entries-ahead.ts';
 
 const { access } = workerData as { access: MariadbAccess };
 const reader = new MariadbPool(access, { autocommit: true, connectionsMax: 4 });
+const backlog = new EntriesAhead({
+  read: (partition, afterSeq, limit) => readEntries(reader, partition, afterSeq, limit),
+  limit: ENTRIES_PER_BATCH,
+});
 
 serveThread({
   async events(partition: number, after: EventPosition, filter: EventFilter, limit: number) {
@@ -16,7 +21,7 @@ serveThread({
     return batchOf(entries, after, filter, limit);
   },
   async wireEvents(partition: number, after: EventPosition, limit: number) {
-    const entries = await readEntries(reader, partition, firstEntryAfter(after), ENTRIES_PER_BATCH);
+    const entries = await backlog.after(partition, firstEntryAfter(after));
     const batch = wireBatchOf(entries, after, limit);
     return new Moved(batch, [batch.packed.values.buffer as ArrayBuffer]);
   },

@@ -1,0 +1,76 @@
+import { beforeEach, expect, it } from 'vitest';
+import { EntriesAhead } from '../../src/events/mariadb/entries-ahead.ts';
+import type { StoredEntry } from '../../src/ledger/ledger.ts';
+
+const LIMIT = 3;
+
+let recorded: number;
+let reads: string[];
+let failure: Error | null;
+let now: number;
+let backlog: EntriesAhead;
+
+beforeEach(() => {
+  recorded = 7;
+  reads = [];
+  failure = null;
+  now = 0;
+  backlog = new EntriesAhead({ read, limit: LIMIT, clock: () => now });
+});
+
+async function read(partition: number, afterSeq: number, limit: number): Promise<StoredEntry[]> {
+  reads.push(`${partition}:${afterSeq}`);
+  if (failure !== null) throw failure;
+  const count = Math.max(0, Math.min(limit, recorded - afterSeq));
+  return Array.from({ length: count }, (_, index) => ({ partition, seq: afterSeq + index + 1, hash: '', body: '' }));
+}
+
+async function seqsAfter(partition: number, afterSeq: number): Promise<number[]> {
+  return (await backlog.after(partition, afterSeq)).map(({ seq }) => seq);
+}
+
+it('reads what follows before it is asked for, once, and nothing after the end', async () => {
+  expect(await seqsAfter(1, 0)).toEqual([1, 2, 3]);
+  expect(reads).toEqual(['1:0', '1:3']);
+  expect(await seqsAfter(1, 3)).toEqual([4, 5, 6]);
+  expect(reads).toEqual(['1:0', '1:3', '1:6']);
+  expect(await seqsAfter(1, 6)).toEqual([7]);
+  expect(reads).toEqual(['1:0', '1:3', '1:6']);
+});
+
+it('looks again where there was nothing when it read ahead', async () => {
+  recorded = 3;
+  await seqsAfter(1, 0);
+  recorded = 4;
+  expect(await seqsAfter(1, 3)).toEqual([4]);
+});
+
+it('keeps partitions apart', async () => {
+  await seqsAfter(1, 0);
+  expect(await seqsAfter(2, 3)).toEqual([4, 5, 6]);
+  expect(await seqsAfter(1, 3)).toEqual([4, 5, 6]);
+  expect(reads).toEqual(['1:0', '1:3', '2:3', '2:6', '1:6']);
+});
+
+it('reads anew from elsewhere', async () => {
+  await seqsAfter(1, 0);
+  expect(await seqsAfter(1, 2)).toEqual([3, 4, 5]);
+  expect(await seqsAfter(1, 3)).toEqual([4, 5, 6]);
+});
+
+it('believes nothing that it read long ago: the ledger may have been put back since', async () => {
+  await seqsAfter(1, 0);
+  recorded = 4;
+  now = 1_001;
+  expect(await seqsAfter(1, 3)).toEqual([4]);
+});
+
+it('tells who asks of a failure, and reads again for the next', async () => {
+  const first = await backlog.after(1, 0);
+  expect(first).toHaveLength(LIMIT);
+  failure = new Error('the database is away');
+  await seqsAfter(1, 3);
+  await expect(backlog.after(1, 6)).rejects.toThrow('the database is away');
+  failure = null;
+  expect(await seqsAfter(1, 6)).toEqual([7]);
+});
