@@ -5,7 +5,6 @@ import type { TypeBoxTypeProvider } from '@fastify/type-provider-typebox';
 import Fastify, {
   type FastifyHttpOptions,
   type FastifyInstance,
-  LogController,
   type onRequestHookHandler,
   type preParsingHookHandler,
 } from 'fastify';
@@ -13,6 +12,7 @@ import type { Logger } from 'pino';
 import type { TokenVerifier } from '../access/tokens.ts';
 import { authentication } from './authentication.ts';
 import { answerClientError, handleError } from './errors.ts';
+import { FrameworkLog } from './framework-log.ts';
 import { AddressTable, notFound } from './methods.ts';
 import { observe, RequestFigures } from './observation.ts';
 import { RateLimit, rateLimited } from './rate-limit.ts';
@@ -60,7 +60,7 @@ export type HttpServer = FastifyInstance<Server>;
 
 export async function buildHttpServer(options: HttpServerOptions): Promise<HttpServer> {
   const { service, verifier, log, accessLog, rateLimit = null, spoolFolder } = options;
-  const app = Fastify(serverOptions()).withTypeProvider<TypeBoxTypeProvider>();
+  const app = Fastify(serverOptions(log)).withTypeProvider<TypeBoxTypeProvider>();
   const figures = new RequestFigures();
   const addresses = new AddressTable();
   app.decorateRequest('caller', null);
@@ -110,12 +110,12 @@ function beginning(service: Service, log: Logger): onRequestHookHandler {
   };
 }
 
-function serverOptions(): FastifyHttpOptions<Server> {
+function serverOptions(log: Logger): FastifyHttpOptions<Server> {
   const requestIds = new RequestIds();
   return {
     // One that is given here is looked over for every request. Each is given ours when it begins; lines name it themselves.
     logger: false,
-    logController: new LogController({ disableRequestLogging: true }),
+    logController: new FrameworkLog(log),
     genReqId: (request) => requestIds.of(request),
     requestIdHeader: false,
     bodyLimit: BODY_BYTES_MAX,
