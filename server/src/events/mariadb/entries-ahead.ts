@@ -1,5 +1,7 @@
 import type { StoredEntry } from '../../ledger/ledger.ts';
 
+/** Reads of one partition under way. A million entries that the database has on disk: 57 000 events/s with none, 66 000 with 2, 71 000 with 3, 67 000 with 4. */
+const READS_AHEAD = 3;
 /** Entries that were read longer ago are read anew: the ledger may have been put back since. */
 const AHEAD_MS_MAX = 1_000;
 
@@ -19,11 +21,12 @@ export interface EntriesAheadParts {
 
 /**
  * Reads a partition's backlog before it is asked for: while the entries of one read are worked on, the database looks up
- * the next ones (publishing 500 000 entries: 52 000 → 60 000 events/s). Nothing is read ahead where the ledger ends.
+ * those of the next ones. Nothing is read ahead where the ledger ends.
  */
 export class EntriesAhead {
   readonly #parts: Required<EntriesAheadParts>;
-  readonly #ahead = new Map<number, Ahead>();
+  /** By partition, in the order of their entries. */
+  readonly #ahead = new Map<number, Ahead[]>();
 
   constructor({ clock = () => performance.now(), ...parts }: EntriesAheadParts) {
     this.#parts = { ...parts, clock };
@@ -35,23 +38,36 @@ export class EntriesAhead {
     const ahead = await this.#taken(partition, afterSeq);
     // What ended at the ledger's end may be too short by now.
     const entries = ahead.length > 0 ? ahead : await read(partition, afterSeq, limit);
-    if (entries.length === limit) this.#begin(partition, (entries.at(-1) as StoredEntry).seq);
+    if (entries.length === limit) this.#readOn(partition, afterSeq + limit);
+    else this.#ahead.delete(partition);
     return entries;
   }
 
   async #taken(partition: number, afterSeq: number): Promise<StoredEntry[]> {
     const oldest = this.#parts.clock() - AHEAD_MS_MAX;
-    for (const [of, { since }] of this.#ahead) if (since < oldest) this.#ahead.delete(of);
-    const ahead = this.#ahead.get(partition);
-    this.#ahead.delete(partition);
-    return ahead?.afterSeq === afterSeq ? ahead.entries : [];
+    for (const [of, reads] of this.#ahead) {
+      if (reads.some(({ since }) => since < oldest)) this.#ahead.delete(of);
+    }
+    const [next, ...further] = this.#ahead.get(partition) ?? [];
+    if (next?.afterSeq !== afterSeq) {
+      this.#ahead.delete(partition);
+      return [];
+    }
+    this.#ahead.set(partition, further);
+    return next.entries;
   }
 
-  #begin(partition: number, afterSeq: number): void {
+  /** A partition's entries are numbered without gaps, so it is known where each read begins before the one before it ends. */
+  #readOn(partition: number, afterSeq: number): void {
     const { read, limit, clock } = this.#parts;
-    const entries = read(partition, afterSeq, limit);
-    // Who asks for them hears of it.
-    entries.catch(() => undefined);
-    this.#ahead.set(partition, { afterSeq, since: clock(), entries });
+    const reads = this.#ahead.get(partition) ?? [];
+    while (reads.length < READS_AHEAD) {
+      const from = afterSeq + reads.length * limit;
+      const entries = read(partition, from, limit);
+      // Who asks for them hears of it.
+      entries.catch(() => undefined);
+      reads.push({ afterSeq: from, since: clock(), entries });
+    }
+    this.#ahead.set(partition, reads);
   }
 }

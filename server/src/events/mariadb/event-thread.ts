@@ -9,7 +9,7 @@ import type { EventPosition } from '../event-source.ts';
 import { EntriesAhead } from './entries-ahead.ts';
 
 const { access } = workerData as { access: MariadbAccess };
-const reader = new MariadbPool(access, { autocommit: true, connectionsMax: 4 });
+const reader = new MariadbPool(access, { autocommit: true, connectionsMax: 8 });
 const backlog = new EntriesAhead({
   read: (partition, afterSeq, limit) => readEntries(reader, partition, afterSeq, limit),
   limit: ENTRIES_PER_BATCH,
