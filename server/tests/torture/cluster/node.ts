@@ -30,6 +30,7 @@ export interface NodeOptions {
 export class ClusterNode {
   readonly name: string;
   readonly url: string;
+  readonly roles: readonly string[];
   readonly #options: NodeOptions;
   readonly #log: WriteStream;
   readonly #said: Said[] = [];
@@ -38,6 +39,7 @@ export class ClusterNode {
   constructor(options: NodeOptions) {
     this.#options = options;
     this.name = options.name;
+    this.roles = options.roles.split(',');
     this.url = `http://127.0.0.1:${options.port}`;
     this.#log = createWriteStream(join(options.folder, `${options.name}.log`), { flags: 'a' });
   }

@@ -1,5 +1,6 @@
 /**
  * `npm run torture:orders -- --events 100000 --kills 50`: events of orders, repeated, shuffled and mixed with rubbish.
+ * With `--apart` consumers, relays and the rest are processes of their own, and are killed apart.
  * With `--planted` it is to find bugs that are planted in copies of the sources.
  */
 import { parseArgs } from 'node:util';
@@ -15,6 +16,7 @@ const { values } = parseArgs({
     kills: { type: 'string', default: '50' },
     seed: { type: 'string', default: '1' },
     'early-wait-ms': { type: 'string', default: '5000' },
+    apart: { type: 'boolean', default: false },
     planted: { type: 'boolean', default: false },
     only: { type: 'string', default: '' },
   },
@@ -25,14 +27,16 @@ await ensurePrograms(['redis', 'mariadb', 'kafka'], ROOT, say);
 process.exit((values.planted ? await findPlanted() : await hurt()) ? 0 : 1);
 
 async function hurt(): Promise<boolean> {
-  const { kills, events, entries, letters, seconds, findings } = await tortureOrders({
+  const { killed, kills, events, entries, letters, seconds, findings } = await tortureOrders({
     events: Number(values.events),
     kills: Number(values.kills),
     seed: Number(values.seed),
     earlyWaitMs: Number(values['early-wait-ms']),
+    layout: values.apart ? 'apart' : 'whole',
     onProgress: say,
   });
   for (const finding of findings) console.log(finding);
+  for (const [what, times] of Object.entries(killed)) console.log(`killed ${times} times: ${what}`);
   console.log(
     `${events} events, ${kills} kills, ${seconds.toFixed(0)} s; ${entries} entries; dead letters: ${letters.corrected} corrected, ${letters.redriven} redriven, ${letters.dropped} dropped; ` +
       (findings.length === 0 ? 'every effect once, no inversion, verify ok' : `${findings.length} findings`),

@@ -1,4 +1,4 @@
-/** Two nodes that do everything, on real servers of their own, and the topics that other teams' services write to. */
+/** Nodes on real servers of their own, and the topics that other teams' services write to. */
 import { randomBytes } from 'node:crypto';
 import { renameSync, rmSync } from 'node:fs';
 import { join } from 'node:path';
@@ -15,7 +15,11 @@ import { ClusterNode } from '../cluster/node.ts';
 import { HQS, OPENING_STOCK, PRODUCTS, type SentMessage, STORES } from './stories.ts';
 
 const SOURCES = join(import.meta.dirname, '../../../src');
-const ROLES = 'api,recorder,projector,relay,consumers,scheduler';
+/** The roles of each node. */
+const LAYOUTS = {
+  whole: ['api,recorder,projector,relay,consumers,scheduler', 'api,recorder,projector,relay,consumers,scheduler'],
+  apart: ['api,recorder,projector,scheduler', 'api,recorder,projector,scheduler', 'consumers', 'consumers', 'relay', 'relay'],
+};
 const TOKEN_TTL_MS = 24 * 3_600_000;
 const REQUEST_MS_MAX = 30_000;
 const ANSWERED_MS_MAX = 60_000;
@@ -26,6 +30,15 @@ const SEND_RETRY_MS = 200;
 export interface HttpReply {
   status: number;
   body: Record<string, unknown>;
+}
+
+export type OrderLayout = keyof typeof LAYOUTS;
+
+export interface OrderClusterOptions {
+  earlyWaitMs: number;
+  /** Two nodes that do everything, or two for each kind of work. */
+  layout: OrderLayout;
+  sources?: string;
 }
 
 export class OrderCluster {
@@ -59,13 +72,7 @@ export class OrderCluster {
     });
   }
 
-  static async start({
-    earlyWaitMs,
-    sources = SOURCES,
-  }: {
-    earlyWaitMs: number;
-    sources?: string;
-  }): Promise<OrderCluster> {
+  static async start({ earlyWaitMs, layout, sources = SOURCES }: OrderClusterOptions): Promise<OrderCluster> {
     const [redis, mariadb, kafka] = await Promise.all([startRedis(), startMariadb(), startKafka()]);
     const folder = serverFolder('nodes');
     const { host, port, database, user, password } = mariadb.access;
@@ -83,14 +90,14 @@ export class OrderCluster {
       JWT_SECRET: secret,
       EARLY_EVENT_WAIT_MS: String(earlyWaitMs),
     };
-    const node = async (name: string) =>
-      new ClusterNode({ name, roles: ROLES, port: await freePort(), folder, environment, sources });
+    const node = async (roles: string, index: number) =>
+      new ClusterNode({ name: `node-${index + 1}`, roles, port: await freePort(), folder, environment, sources });
     const tokens = new Map<string, string>();
     for (const hqId of [null, ...HQS]) {
       const grant = { role: 'admin' as const, hqId, storeId: null, ttlMs: TOKEN_TTL_MS };
       tokens.set(hqId ?? '', await issueToken(sharedTokenKey(secret), grant, Date.now()));
     }
-    const nodes = [await node('node-1'), await node('node-2')];
+    const nodes = await Promise.all(LAYOUTS[layout].map(node));
     const cluster = new OrderCluster({ redis, mariadb, kafka }, { nodes, folder, tokens });
     try {
       // The first one makes the tables and the topics.
@@ -116,13 +123,19 @@ export class OrderCluster {
     }
   }
 
+  /** Those that answer callers. */
+  get apiNodes(): readonly ClusterNode[] {
+    return this.nodes.filter(({ roles }) => roles.includes('api'));
+  }
+
   /** Asks one node after the other until one answers otherwise than 5xx. @throws for what is refused */
   async ask(method: string, path: string, body?: unknown, hqId = ''): Promise<Record<string, unknown>> {
+    const { apiNodes } = this;
     let turn = 0;
     let reply: HttpReply = { status: 0, body: {} };
     await until(`${method} ${path}`, ANSWERED_MS_MAX, async () => {
       turn += 1;
-      reply = await this.#askOne(this.nodes[turn % this.nodes.length] as ClusterNode, { method, path, body, hqId });
+      reply = await this.#askOne(apiNodes[turn % apiNodes.length] as ClusterNode, { method, path, body, hqId });
       if (reply.status >= 500) throw new Error(JSON.stringify(reply.body));
       return true;
     });

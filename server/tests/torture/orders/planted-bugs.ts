@@ -45,7 +45,8 @@ export const orderBugs: PlantedBug[] = [
 /** What a cluster with this bug in it is found out by; null: by nothing. */
 export function firstFinding(bug: PlantedBug): Promise<string | null> {
   return withSourcesOf(bug, async (sources) => {
-    const options = { events: 3_000, kills: 4, seed: 7, earlyWaitMs: 1_000, onProgress: () => undefined };
+    const size = { events: 3_000, kills: 4, seed: 7, earlyWaitMs: 1_000 };
+    const options = { ...size, layout: 'whole' as const, onProgress: () => undefined };
     // An end that never comes is a finding too.
     const { findings } = await tortureOrders({ ...options, sources }).catch((error: Error) => ({
       findings: [error.message],

@@ -9,23 +9,22 @@ import { ROOT } from '../../support/servers/test-server.ts';
 import { until } from '../../support/servers/until.ts';
 import { checkChain } from '../cluster/ledger-judge.ts';
 import type { ClusterNode } from '../cluster/node.ts';
-import { OrderCluster } from './order-cluster.ts';
+import { OrderCluster, type OrderClusterOptions } from './order-cluster.ts';
 import { checkEvents, checkKeyOrder, checkLevels, checkOrders, readLedger } from './order-judge.ts';
 import { corrected, type OrderEnd, type Stories, tellStories } from './stories.ts';
 
-export interface OrderTortureOptions {
+export interface OrderTortureOptions extends OrderClusterOptions {
   events: number;
   /** Times that a node or the broker is killed, at least. */
   kills: number;
   seed: number;
-  /** How long a completion waits for its order. */
-  earlyWaitMs: number;
   onProgress: (text: string) => void;
-  sources?: string;
 }
 
 export interface OrderTortureReport {
   kills: number;
+  /** By what was killed: the broker, or the roles of a node. */
+  killed: Readonly<Record<string, number>>;
   events: number;
   entries: number;
   letters: { corrected: number; redriven: number; dropped: number };
@@ -77,6 +76,7 @@ class OrderTorture {
   readonly #corrected = new Map<string, OrderEnd>();
   /** By letter. */
   readonly #redrives = new Map<string, number>();
+  readonly #killed: Record<string, number> = {};
   #kills = 0;
   #sent = false;
 
@@ -103,6 +103,7 @@ class OrderTorture {
     this.clean = findings.length === 0;
     return {
       kills: this.#kills,
+      killed: this.#killed,
       events: this.#stories.messages.length,
       entries,
       letters: this.#letters,
@@ -133,13 +134,19 @@ class OrderTorture {
         await kafka.kill();
         await delay(down);
         await kafka.start();
+        this.#count('broker');
       } else {
         const node = this.#random.of(nodes) as ClusterNode;
         await node.kill();
         await delay(down);
         await node.start();
+        this.#count(node.roles.join('+'));
       }
     }
+  }
+
+  #count(what: string): void {
+    this.#killed[what] = (this.#killed[what] ?? 0) + 1;
   }
 
   /** The group has read all that was sent, and everything that was published is on the wire. */
@@ -201,7 +208,7 @@ class OrderTorture {
   }
 
   async #judge(): Promise<{ findings: string[]; entries: number }> {
-    const { mariadb, kafka, nodes } = this.#cluster;
+    const { mariadb, kafka, apiNodes } = this.#cluster;
     const stories = this.#stories;
     const end = await readLedger(mariadb);
     const ends = [...stories.ends, ...this.#corrected.values()];
@@ -217,7 +224,7 @@ class OrderTorture {
       ...(await checkChain(mariadb)),
       ...(await checkEvents(end, kafka)),
     ];
-    await (nodes[0] as ClusterNode).command('verify').catch((error: Error) => findings.push(error.message));
+    await (apiNodes[0] as ClusterNode).command('verify').catch((error: Error) => findings.push(error.message));
     return { findings, entries: end.entries };
   }
 }
