@@ -1,11 +1,13 @@
 import { beforeEach, expect, it } from 'vitest';
 import { EntriesAhead } from '../../src/events/mariadb/entries-ahead.ts';
 import type { StoredEntry } from '../../src/ledger/ledger.ts';
+import type { EntriesWanted } from '../../src/ledger/mariadb/entry-reads.ts';
 
 const LIMIT = 3;
 
 let recorded: number;
 let reads: string[];
+let sizes: (number | undefined)[];
 let failure: Error | null;
 let now: number;
 let backlog: EntriesAhead;
@@ -13,16 +15,23 @@ let backlog: EntriesAhead;
 beforeEach(() => {
   recorded = 7;
   reads = [];
+  sizes = [];
   failure = null;
   now = 0;
   backlog = new EntriesAhead({ read, limit: LIMIT, clock: () => now });
 });
 
-async function read(partition: number, afterSeq: number, limit: number): Promise<StoredEntry[]> {
+async function read({ partition, afterSeq, limit, charactersEach }: EntriesWanted): Promise<StoredEntry[]> {
   reads.push(`${partition}:${afterSeq}`);
+  sizes.push(charactersEach);
   if (failure !== null) throw failure;
   const count = Math.max(0, Math.min(limit, recorded - afterSeq));
-  return Array.from({ length: count }, (_, index) => ({ partition, seq: afterSeq + index + 1, hash: '', body: '' }));
+  return Array.from({ length: count }, (_, index) => ({
+    partition,
+    seq: afterSeq + index + 1,
+    hash: '',
+    body: '12345678',
+  }));
 }
 
 async function seqsAfter(partition: number, afterSeq: number): Promise<number[]> {
@@ -60,6 +69,11 @@ it('looks again where there was nothing when it read ahead', async () => {
   await seqsAfter(1, 0);
   recorded = 4;
   expect(await seqsAfter(1, 3)).toEqual([4]);
+});
+
+it('says how large the entries are once it has seen some', async () => {
+  await seqsAfter(1, 0);
+  expect(sizes).toEqual([undefined, 8, 8, 8]);
 });
 
 it('keeps partitions apart', async () => {

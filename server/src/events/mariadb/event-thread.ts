@@ -10,14 +10,12 @@ import { EntriesAhead } from './entries-ahead.ts';
 
 const { access } = workerData as { access: MariadbAccess };
 const reader = new MariadbPool(access, { autocommit: true, connectionsMax: 8 });
-const backlog = new EntriesAhead({
-  read: (partition, afterSeq, limit) => readEntries(reader, partition, afterSeq, limit),
-  limit: ENTRIES_PER_BATCH,
-});
+const backlog = new EntriesAhead({ read: (wanted) => readEntries(reader, wanted), limit: ENTRIES_PER_BATCH });
 
 serveThread({
   async events(partition: number, after: EventPosition, filter: EventFilter, limit: number) {
-    const entries = await readEntries(reader, partition, firstEntryAfter(after), ENTRIES_PER_BATCH);
+    const wanted = { partition, afterSeq: firstEntryAfter(after), limit: ENTRIES_PER_BATCH };
+    const entries = await readEntries(reader, wanted);
     return batchOf(entries, after, filter, limit);
   },
   async wireEvents(partition: number, after: EventPosition, limit: number) {

@@ -5,16 +5,28 @@ import type { MariadbPool } from './mariadb-pool.ts';
 const READ_CHARACTERS_MAX = 4_000_000;
 const ENTRIES_READ_FIRST = 64;
 
-/** As `Ledger.entries`. The second statement asks for as many entries as the size of the first ones lets it. */
+export interface EntriesWanted {
+  partition: number;
+  afterSeq: number;
+  limit: number;
+  /** Characters that an entry before these has. Left out: nobody knows. */
+  charactersEach?: number;
+}
+
+/**
+ * As `Ledger.entries`. Where it is not known how large the entries are, the second statement asks for as many as the size
+ * of the first ones lets it.
+ */
 export async function readEntries(
   reader: MariadbPool,
-  partition: number,
-  afterSeq: number,
-  limit: number,
+  { partition, afterSeq, limit, charactersEach }: EntriesWanted,
 ): Promise<StoredEntry[]> {
   const entries: StoredEntry[] = [];
   let characters = 0;
-  let count = Math.min(limit, ENTRIES_READ_FIRST);
+  let count = Math.min(
+    limit,
+    charactersEach === undefined ? ENTRIES_READ_FIRST : Math.ceil(READ_CHARACTERS_MAX / charactersEach),
+  );
   while (count > 0) {
     const read = await reader.read<StoredEntry>(
       `select partition_id as \`partition\`, seq, hash, body from entries

@@ -83,7 +83,7 @@ export class MariadbLedger implements SharedLedger {
   }
 
   entries(partition: number, afterSeq: number, limit: number): Promise<StoredEntry[]> {
-    return readEntries(this.connections.reader, partition, afterSeq, limit);
+    return readEntries(this.connections.reader, { partition, afterSeq, limit });
   }
 
   async entry(partition: number, seq: number): Promise<Entry | null> {

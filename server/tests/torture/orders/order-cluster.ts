@@ -18,7 +18,14 @@ const SOURCES = join(import.meta.dirname, '../../../src');
 /** The roles of each node. */
 const LAYOUTS = {
   whole: ['api,recorder,projector,relay,consumers,scheduler', 'api,recorder,projector,relay,consumers,scheduler'],
-  apart: ['api,recorder,projector,scheduler', 'api,recorder,projector,scheduler', 'consumers', 'consumers', 'relay', 'relay'],
+  apart: [
+    'api,recorder,projector,scheduler',
+    'api,recorder,projector,scheduler',
+    'consumers',
+    'consumers',
+    'relay',
+    'relay',
+  ],
 };
 const TOKEN_TTL_MS = 24 * 3_600_000;
 const REQUEST_MS_MAX = 30_000;
