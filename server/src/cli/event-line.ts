@@ -1,5 +1,4 @@
 /** An event in one line, for people: local time, type, key, and what matters of its data. */
-import type { StockEvent } from '../events/event-feed.ts';
 import { printable } from './tables.ts';
 
 type Style = 'red' | 'green' | 'yellow' | 'cyan' | 'dim';
@@ -17,8 +16,20 @@ const STYLES: Record<string, Style> = {
   'stock.reservation.expired': 'yellow',
 };
 
-export function writtenEvent({ type, time, subject, data }: StockEvent, paint: Paint): string {
-  const style = STYLES[type];
+/** Of ours, or a message that others sent. */
+export interface WritableEvent {
+  type: string;
+  /** ISO 8601 */
+  time: string;
+  subject: string;
+  data: Readonly<Record<string, unknown>>;
+}
+
+export function writtenEvent(
+  { type, time, subject, data }: WritableEvent,
+  paint: Paint,
+  style: Style | undefined = STYLES[type],
+): string {
   const name = type.padEnd(TYPE_WIDTH);
   const parts = [paint('dim', localTime(time)), style === undefined ? name : paint(style, name)];
   return [...parts, ...[subject, ...essentialsOf(data, subject)].map(printable)].join('  ');
@@ -33,7 +44,7 @@ function localTime(time: string): string {
 }
 
 /** What the key says already is left out. */
-function essentialsOf(data: StockEvent['data'], subject: string): string[] {
+function essentialsOf(data: WritableEvent['data'], subject: string): string[] {
   const named = (field: string, name: string) => {
     const value = data[field];
     return value === undefined || value === null || value === subject ? [] : [`${name} ${String(value)}`];
@@ -42,8 +53,10 @@ function essentialsOf(data: StockEvent['data'], subject: string): string[] {
     ...(subject.includes(String(data.hqId)) ? [] : named('hqId', 'HQ')),
     ...named('orderId', 'order'),
     ...named('transactionId', 'transaction'),
+    ...named('skuId', 'SKU'),
     ...itemsOf(data.items ?? data.lines),
     ...changeOf(data),
+    ...named('initialStock', 'opening stock'),
     ...named('available', 'available'),
     ...named('threshold', 'threshold'),
     ...named('reason', 'because'),
@@ -52,7 +65,7 @@ function essentialsOf(data: StockEvent['data'], subject: string): string[] {
 
 interface Item {
   productId: string;
-  storeId?: string;
+  storeId?: string | null;
   quantity?: number;
   requested?: number;
 }
@@ -60,13 +73,13 @@ interface Item {
 function itemsOf(items: unknown): string[] {
   if (!Array.isArray(items) || items.length === 0) return [];
   const texts = (items as Item[]).map(({ productId, storeId, quantity, requested }) => {
-    const place = storeId === undefined ? '' : ` at ${storeId}`;
+    const place = storeId === undefined || storeId === null ? '' : ` at ${storeId}`;
     return `${quantity ?? requested ?? '?'} × ${productId}${place}`;
   });
   return [texts.join(', ')];
 }
 
-function changeOf({ changeAmount, changeReason, stockLevels }: StockEvent['data']): string[] {
+function changeOf({ changeAmount, changeReason, stockLevels }: WritableEvent['data']): string[] {
   if (typeof changeAmount !== 'number') return [];
   const store = (stockLevels as { storeStock?: { previous: number; current: number } } | undefined)?.storeStock;
   const levels = store === undefined ? '' : ` (${store.previous} → ${store.current})`;

@@ -1,9 +1,12 @@
-/** `holdfast events tail`: what happens, as it happens, a line for each event. */
+/** `holdfast events tail`: what happens to stock, or what comes in of a topic, as it happens, a line for each event. */
 import { setTimeout as delay } from 'node:timers/promises';
 import { styleText } from 'node:util';
 import { parseDuration } from '../access/durations.ts';
 import { catalogue } from '../events/catalogue/catalogue.ts';
+import { consumed } from '../events/catalogue/consumed.ts';
 import type { StockEvent } from '../events/event-feed.ts';
+import type { ConsumedTopic } from '../events/topics.ts';
+import { modeOf } from './configuration.ts';
 import type { Environment } from './environment.ts';
 import { writtenEvent } from './event-line.ts';
 import { CommandFailed, UsageError } from './failures.ts';
@@ -27,7 +30,37 @@ export async function tailEvents(environment: Environment, options: TailOptions)
   for (const signal of ['SIGINT', 'SIGTERM'] as const) process.once(signal, () => ending.abort());
   // Whoever read us has seen enough.
   process.stdout.on('error', () => ending.abort());
-  await new Tail(environment, options, ending.signal).run();
+  const { topic } = options;
+  if (topic !== undefined && isConsumed(topic)) await tailConsumed(environment, { ...options, topic }, ending.signal);
+  else await new Tail(environment, options, ending.signal).run();
+}
+
+function isConsumed(topic: string): topic is ConsumedTopic {
+  return Object.hasOwn(consumed, topic);
+}
+
+async function tailConsumed(
+  environment: Environment,
+  { topic, hq, since, json = false }: TailOptions & { topic: ConsumedTopic },
+  signal: AbortSignal,
+): Promise<void> {
+  if (modeOf(environment) !== 'cluster') {
+    throw new UsageError(
+      `--topic is ${topic}, which comes over Kafka, and embedded mode has none: what is handed in by POST /api/v1/events shows in its effects, such as --topic stock.reserved`,
+    );
+  }
+  const { tailTopic } = await import('./topic-tailing.ts');
+  await tailTopic(environment, {
+    topic,
+    since: since === undefined ? null : instantOf(since, Date.now()),
+    signal,
+    note,
+    tell: (message) => {
+      if (hq !== undefined && message.hqId !== hq) return;
+      const style = message.unreadable ? 'red' : undefined;
+      tellLine(json ? printableJson(message.whole) : writtenEvent(message, paint, style));
+    },
+  });
 }
 
 class Tail {
@@ -97,8 +130,12 @@ class Tail {
   }
 
   #tell(event: StockEvent): void {
-    process.stdout.write(`${this.#json ? printableJson(event) : writtenEvent(event, paint)}\n`);
+    tellLine(this.#json ? printableJson(event) : writtenEvent(event, paint));
   }
+}
+
+function tellLine(line: string): void {
+  process.stdout.write(`${line}\n`);
 }
 
 /** Colours where a person looks, not in a file or a pipe. */
@@ -113,7 +150,7 @@ function note(text: string): void {
 function known(topic: string): string {
   if (Object.hasOwn(catalogue, topic)) return topic;
   throw new UsageError(
-    `--topic is ${JSON.stringify(topic)}, but it must be one of ${Object.keys(catalogue).join(', ')}`,
+    `--topic is ${JSON.stringify(topic)}, but it must be one of ${[...Object.keys(catalogue), ...Object.keys(consumed)].join(', ')}`,
   );
 }
 

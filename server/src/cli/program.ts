@@ -148,8 +148,11 @@ function addEvents(program: Command, environment: Environment): void {
   program
     .command('events')
     .addArgument(new Argument('<action>', 'what to do').choices(['tail']))
-    .description('follow what happens to stock, a line for each event')
-    .option('--topic <topic>', 'only events of this type: stock.updated, stock.low, …')
+    .description('follow what happens to stock, or what comes in over Kafka, a line for each event')
+    .option(
+      '--topic <topic>',
+      'only events of this type: stock.updated, …; or what comes in from others: order.placed, …',
+    )
     .option('--hq <id>', 'only those of this HQ')
     .option('--since <when>', 'begin so long ago (30m, 8h, 7d) or at an instant; without, now')
     .option('--json', 'print each event whole, as a line of JSON')
