@@ -2,6 +2,7 @@ import type { Command, CountMark, Settings } from '../commands.ts';
 import type { Hold, LevelRead, Read, SettingsRead, TotalsRead } from '../entry.ts';
 import { HQ_POOL } from '../limits.ts';
 import { type LevelKey, levelsToRead, productsToKnow, storesToKnow } from '../rules/read-plan.ts';
+import type { LevelView } from '../stock-engine.ts';
 
 const NO_SETTINGS: Settings = { safetyStock: null, lowThreshold: null };
 
@@ -83,25 +84,19 @@ export class HqState {
     return read;
   }
 
-  readLevel(key: LevelKey): LevelRead | null {
-    const known = this.#storeSettings(key.storeId) !== null && this.products.has(key.productId);
-    return known ? this.#readLevel(key, false) : null;
+  /** What callers are shown of a level; null: its store or its product is unknown. */
+  levelView(key: LevelKey): LevelView | null {
+    const product = this.products.get(key.productId);
+    const store = this.#stores.get(key.storeId);
+    if (product === undefined || store === undefined || store.settings === null) return null;
+    return { ...levelRead(key, product, store), hqOnHand: product.onHand };
   }
 
-  #readLevel({ storeId, productId }: LevelKey, withCount: boolean): LevelRead {
-    const product = this.products.get(productId);
-    const store = this.#stores.get(storeId);
-    const level = store === undefined ? undefined : product?.levels[store.number];
-    const read: LevelRead = {
-      storeId,
-      productId,
-      onHand: level?.onHand ?? 0,
-      reserved: level?.reserved ?? 0,
-      safetyStock: level?.safetyStock ?? product?.settings.safetyStock ?? 0,
-      lowThreshold: level?.lowThreshold ?? product?.settings.lowThreshold ?? store?.settings?.lowThreshold ?? null,
-      version: level?.version ?? 0,
-    };
-    if (withCount) read.lastCount = level?.lastCount ?? null;
+  #readLevel(key: LevelKey, withCount: boolean): LevelRead {
+    const product = this.products.get(key.productId);
+    const store = this.#stores.get(key.storeId);
+    const read = levelRead(key, product, store);
+    if (withCount) read.lastCount = levelAt(product, store)?.lastCount ?? null;
     return read;
   }
 
@@ -171,8 +166,7 @@ export class HqState {
 
   /** Undefined: it has never been written. */
   levelOf(product: Product | undefined, storeId: string): Level | undefined {
-    const store = this.#stores.get(storeId);
-    return store === undefined ? undefined : product?.levels[store.number];
+    return levelAt(product, this.#stores.get(storeId));
   }
 
   addLevel(product: Product, storeId: string): Level {
@@ -180,4 +174,25 @@ export class HqState {
     product.levels[this.#store(storeId).number] = level;
     return level;
   }
+}
+
+function levelAt(product: Product | undefined, store: Store | undefined): Level | undefined {
+  return store === undefined ? undefined : product?.levels[store.number];
+}
+
+function levelRead(
+  { storeId, productId }: LevelKey,
+  product: Product | undefined,
+  store: Store | undefined,
+): LevelRead {
+  const level = levelAt(product, store);
+  return {
+    storeId,
+    productId,
+    onHand: level?.onHand ?? 0,
+    reserved: level?.reserved ?? 0,
+    safetyStock: level?.safetyStock ?? product?.settings.safetyStock ?? 0,
+    lowThreshold: level?.lowThreshold ?? product?.settings.lowThreshold ?? store?.settings?.lowThreshold ?? null,
+    version: level?.version ?? 0,
+  };
 }

@@ -197,10 +197,7 @@ export class MemoryStockEngine implements EmbeddedEngine {
 
   levels(hqId: string, keys: readonly { storeId: string; productId: string }[]): (LevelView | null)[] {
     const hq = this.#partition(partitionOf(hqId)).hqs.get(hqId);
-    return keys.map((key) => {
-      const level = hq?.readLevel(key) ?? null;
-      return level === null ? null : { ...level, hqOnHand: hq?.products.get(key.productId)?.onHand ?? 0 };
-    });
+    return keys.map((key) => hq?.levelView(key) ?? null);
   }
 
   totals(hqId: string, productId: string) {
