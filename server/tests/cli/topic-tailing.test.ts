@@ -23,7 +23,7 @@ describeWith(['kafka'], 'the tail of a topic', () => {
   const tails: ChildProcess[] = [];
 
   beforeAll(async () => {
-    kafka = await startKafka();
+    kafka = await startKafka({ settings: { 'log.message.timestamp.after.max.ms': String(2n ** 63n - 1n) } });
     const names = new TopicNames({ map: TOPIC_MAP });
     const topics = ['order.placed', 'order.completed', 'order.cancelled'] as const;
     await createTopics({ bootstrapServers: kafka.bootstrapServers, names, topics, partitions: 3 });
@@ -96,6 +96,13 @@ describeWith(['kafka'], 'the tail of a topic', () => {
       'order.completed            K-2  because it cannot be read, NOT_JSON: there is no value',
       'order.completed            K-3  HQ HQ001  because it is encrypted: 6 bytes',
     ]);
+  });
+
+  it('bears a time that is none', async () => {
+    const tailing = await tail('--topic', 'order.completed', '--json');
+    await shop.send([{ ...about('order.completed', 'O-8'), timestamp: 2n ** 62n }]);
+    await hasLines(tailing, 1);
+    expect(JSON.parse(tailing.lines[0] as string)).toMatchObject({ key: 'O-8', time: '+275760-09-13T00:00:00.000Z' });
   });
 
   it('prints them whole, from an instant on', async () => {

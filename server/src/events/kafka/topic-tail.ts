@@ -5,6 +5,8 @@ import { reasonOf } from './kafka-errors.ts';
 
 const FETCH_MS_MAX = 500;
 const CLOSE_MS_MAX = 2_000;
+/** What a date can be; a producer may say anything. */
+const TIME_MAX = 8_640_000_000_000_000;
 
 export interface TailedMessage {
   partition: number;
@@ -59,6 +61,7 @@ export class TopicTail {
       const offsets = [...this.#next].map(([partition, offset]) => ({ topic, partition, offset }));
       const stream = await consumer.consume({ topics: [topic], mode: 'manual', offsets });
       signal.addEventListener('abort', () => stream.destroy(), { once: true });
+      if (signal.aborted) return;
       onConnected();
       for await (const message of stream) {
         this.#next.set(message.partition, message.offset + 1n);
@@ -94,7 +97,7 @@ function tailed({ partition, offset, key, value, headers, timestamp }: Message<B
     key: key?.toString() ?? null,
     headers: new Map([...headers].map(([name, of]) => [String(name).toLowerCase(), String(of ?? '')])),
     value: value ?? null,
-    at: Number(timestamp),
+    at: Math.min(Math.max(Number(timestamp), 0), TIME_MAX),
   };
 }
 

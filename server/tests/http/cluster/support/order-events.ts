@@ -15,6 +15,8 @@ export interface SentEvent {
   key: string | null;
   value: Buffer | null;
   headers?: ReadonlyMap<string, string>;
+  /** What its producer says of the time, in epoch milliseconds. */
+  timestamp?: bigint;
 }
 
 export function enveloped(topic: ConsumedTopic, data: Record<string, unknown> & { orderId: string }): object {
@@ -53,8 +55,9 @@ export class OrderSender {
   /** In order; topics have the names of the contract. */
   async send(events: readonly SentEvent[]): Promise<void> {
     for (let from = 0; from < events.length; from += SEND_COUNT) {
-      const messages = events.slice(from, from + SEND_COUNT).map(({ topic, key, value, headers }) => ({
+      const messages = events.slice(from, from + SEND_COUNT).map(({ topic, key, value, headers, timestamp }) => ({
         topic,
+        ...(timestamp === undefined ? {} : { timestamp }),
         ...(key === null ? {} : { key: Buffer.from(key) }),
         ...(value === null ? {} : { value }),
         ...(headers === undefined ? {} : { headers: new Map(headers) }),
