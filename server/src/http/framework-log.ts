@@ -1,4 +1,4 @@
-import { type FastifyReply, type FastifyRequest, LogController } from 'fastify';
+import { type FastifyRequest, LogController } from 'fastify';
 import type { Logger } from 'pino';
 
 /**
@@ -33,7 +33,7 @@ export class FrameworkLog extends LogController {
     this.#log.error(about(error, request), 'the headers of an answer could not be sent');
   }
 
-  override serializerError(error: Error, request: FastifyRequest, _reply: FastifyReply): void {
+  override serializerError(error: Error, request: FastifyRequest): void {
     this.#log.error(about(error, request), 'an answer did not fit its schema');
   }
 }

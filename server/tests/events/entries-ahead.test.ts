@@ -90,6 +90,17 @@ it('reads anew from elsewhere', async () => {
   expect(await seqsAfter(1, 3)).toEqual([4, 5, 6]);
 });
 
+it('reads nothing ahead for one that uses a part of each read, until it uses a whole one', async () => {
+  recorded = 100;
+  await seqsAfter(1, 0);
+  reads = [];
+  await seqsAfter(1, 2);
+  await seqsAfter(1, 4);
+  expect(reads).toEqual(['1:2', '1:4']);
+  await seqsAfter(1, 7);
+  expect(reads.slice(2)).toEqual(['1:7', '1:10', '1:13', '1:16']);
+});
+
 it('believes nothing that it read long ago: the ledger may have been put back since', async () => {
   await seqsAfter(1, 0);
   recorded = 4;

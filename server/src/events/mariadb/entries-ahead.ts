@@ -28,6 +28,8 @@ export class EntriesAhead {
   readonly #parts: Required<EntriesAheadParts>;
   /** By partition, in the order of their entries. */
   readonly #ahead = new Map<number, Ahead[]>();
+  /** By partition: where the last full read ended. */
+  readonly #ends = new Map<number, number>();
 
   constructor({ clock = () => performance.now(), ...parts }: EntriesAheadParts) {
     this.#parts = { ...parts, clock };
@@ -36,10 +38,15 @@ export class EntriesAhead {
   /** The entries of a partition after a sequence number, in their order. */
   async after(partition: number, afterSeq: number): Promise<StoredEntry[]> {
     const { read, limit } = this.#parts;
+    const isElsewhere = (this.#ends.get(partition) ?? afterSeq) !== afterSeq;
     const ahead = await this.#taken(partition, afterSeq);
     // What ended at the ledger's end may be too short by now.
     const entries = ahead.length > 0 ? ahead : await read({ partition, afterSeq, limit });
-    if (entries.length === limit) this.#readOn(partition, afterSeq + limit, charactersEach(entries));
+    const isFull = entries.length === limit;
+    if (isFull) this.#ends.set(partition, afterSeq + limit);
+    else this.#ends.delete(partition);
+    // Who used a part of the last ones only would use none of the next.
+    if (isFull && !isElsewhere) this.#readOn(partition, afterSeq + limit, charactersEach(entries));
     else this.#ahead.delete(partition);
     return entries;
   }
